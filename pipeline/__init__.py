@@ -1,0 +1,21 @@
+"""A preference-data pipeline: raw scored completions to an aligned, evaluated model.
+
+::
+
+    source rows ─> pull ─> completions ─> binarize ─> pairs ─> filter ─> dedupe ─> curate ─> split
+                                                                                              │
+    base model ─> pull_model ──────────────┬──────────────────────────────> tokenize <────────┘
+                                           │                                    │
+                                           │                              Arrow shards
+                                           │                                    │
+                                           ├──────────────────────────────>   train ─> model
+                                           │                                             │
+                                           └──────> evaluate <───────────────────────────┘
+                                                       │
+                                              metrics, per-pair tables ─> report
+
+Every stage that can drop rows returns kept and dropped; a ``pair_id`` born in ``binarize`` survives to the
+shard, the training log and the evaluation table. Imports run one way: ``stages`` -> wings (``sources``,
+``pairs``, ``curation``, ``tokens``, ``training``, ``evaluation``, ``report``) -> base (the modules beside
+this file).
+"""

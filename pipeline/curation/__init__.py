@@ -1,0 +1,1 @@
+"""People's decisions on pairs, applied and replayed."""

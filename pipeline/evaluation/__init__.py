@@ -1,0 +1,1 @@
+"""Base against trained on held-out pairs and prompts."""

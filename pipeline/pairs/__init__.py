@@ -1,0 +1,1 @@
+"""From scored completions to clean, split preference pairs."""

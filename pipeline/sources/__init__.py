@@ -1,0 +1,1 @@
+"""Source adapters: each turns one shape of dataset into the completions table."""

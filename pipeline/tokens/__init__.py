@@ -1,0 +1,1 @@
+"""Chat templates, prompt masks and Arrow shards."""

@@ -1,0 +1,1 @@
+"""The ORPO objective, forward pass, model and loop."""
