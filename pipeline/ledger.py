@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,7 +93,13 @@ def conserve(stage: str, ids_in: pl.Series, kept: pl.Series, dropped: pl.Series)
 
 
 def write_funnel(
-    path: Path, unit_in: str, rows_in: int, unit_out: str, rows_out: int, ledger: Ledger
+    path: Path,
+    unit_in: str,
+    rows_in: int,
+    unit_out: str,
+    rows_out: int,
+    ledger: Ledger,
+    counts: Mapping[str, object] | None = None,
 ) -> None:
     """Write a stage's counts as DVC metrics: in, kept and dropped by reason.
 
@@ -103,6 +110,7 @@ def write_funnel(
         unit_out: What is counted on the way out (e.g. ``pairs``).
         rows_out: How many stayed.
         ledger: The dropped.
+        counts: Further counts of the stage, written after these.
     """
     write_json(
         path,
@@ -112,6 +120,7 @@ def write_funnel(
             "unit_out": unit_out,
             "kept": rows_out,
             "dropped": ledger.counts(),
+            **(counts or {}),
         },
     )
 

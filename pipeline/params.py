@@ -203,7 +203,7 @@ class LoraParams(Section):
 
     enabled: bool = Field(False, description="Train adapters only.")
     r: PositiveInt = Field(16, description="Rank.")
-    alpha: float = Field(32.0, gt=0.0, description="Scale numerator (alpha / r).")
+    alpha: PositiveInt = Field(32, description="Scale numerator (alpha / r).")
     dropout: Fraction = Field(0.0, description="Dropout on the adapter's input.")
     target_modules: str | list[str] = Field("all-linear", description="Module names, or peft's all-linear.")
 
@@ -243,8 +243,13 @@ class EvaluateParams(Section):
     split: Literal["test", "validation"] = Field(
         "test", description="Held-out pairs to report on; choose settings on validation, report on test."
     )
-    batch_pairs: PositiveInt = Field(16, description="Pairs per forward pass.")
-    dtype: Literal["bf16", "float32"] = Field("bf16", description="Autocast type of the matmuls.")
+    batch_pairs: PositiveInt = Field(16, description="Pairs per forward pass; only memory depends on it.")
+    score_dtype: Literal["bf16", "float32"] = Field(
+        "float32", description="Type of the matmuls that score pairs (bf16: autocast)."
+    )
+    generate_dtype: Literal["bf16", "float32"] = Field(
+        "bf16", description="Type of the weights that generate; bf16 is several times faster."
+    )
     max_prompts: int = Field(64, ge=0, description="Held-out prompts to generate for; 0: none.")
     max_new_tokens: PositiveInt = Field(96, description="Tokens a generated answer may have.")
     batch_prompts: PositiveInt = Field(32, description="Prompts generated for at once.")

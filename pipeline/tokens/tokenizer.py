@@ -1,0 +1,84 @@
+"""Loading a model directory's tokenizer, checked for what the pipeline needs of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from pipeline.errors import PipelineError
+
+
+def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a model directory, with a chat template, an EOS and a pad token.
+
+    A tokenizer without a pad token takes EOS for it: masks are data here, so padding is never mistaken for
+    a trained EOS (law 3).
+
+    Raises:
+        PipelineError: If the directory or its tokenizer is missing, is not a fast tokenizer, or lacks a chat
+            template or an EOS token.
+    """
+    if not (folder / "config.json").is_file():
+        raise PipelineError(
+            "There is no model directory",
+            file=folder,
+            found="no config.json",
+            expected="config.json, weights and tokenizer files",
+            hint="Run `dvc repro pull_model`, or correct model.path in params.yaml",
+        )
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        raise PipelineError(
+            "The model directory has no tokenizer",
+            file=folder,
+            found="neither tokenizer.json nor tokenizer_config.json",
+            expected="the tokenizer's files beside the weights",
+            hint="Save the tokenizer there with tokenizer.save_pretrained",
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise PipelineError(
+            "The tokenizer cannot be loaded",
+            file=folder,
+            found=str(error),
+            hint="Save it again with a current transformers",
+        ) from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise PipelineError(
+            "The tokenizer is not a fast one",
+            file=folder,
+            found=type(tokenizer).__name__,
+            expected="a tokenizer with tokenizer.json",
+            hint="Convert it with transformers (use_fast=True) and save it",
+        )
+    if tokenizer.chat_template is None:
+        raise PipelineError(
+            "The tokenizer has no chat template",
+            file=folder,
+            found="neither chat_template.jinja nor chat_template in tokenizer_config.json",
+            expected="a template that renders a conversation",
+            hint="Use an instruction-tuned model, or put a chat_template.jinja beside the tokenizer",
+        )
+    if tokenizer.eos_token_id is None:
+        raise PipelineError(
+            "The tokenizer has no EOS token",
+            file=folder,
+            expected="eos_token in tokenizer_config.json, the token that ends a turn",
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """SHA-256 (hex) of the tokenizer's whole definition: vocabulary, merges, normaliser, special tokens."""
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def template_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:
+    """SHA-256 (hex) of the chat template's text."""
+    return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()

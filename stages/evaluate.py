@@ -1,0 +1,29 @@
+"""Stage evaluate: base and trained model on the same held-out pairs and prompts."""
+
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.files import atomic_folder, write_json
+from pipeline.params import Params
+from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, SPLIT_PAIRS
+from pipeline.tables import read_table, write_table
+from pipeline.tokens.shards import ShardSet
+from stages._stage import DATA, METRICS, MODELS, run
+
+
+def main(params: Params) -> None:
+    """Measure models/base and models/trained on the split named by ``evaluate.split``."""
+    split = params.evaluate.split
+    result = evaluate(
+        {"base": MODELS / "base", "trained": MODELS / "trained"},
+        ShardSet(DATA / "tokenize", split),
+        read_table(DATA / "split" / f"{split}.parquet", SPLIT_PAIRS),
+        params.evaluate,
+        params.model.trust_remote_code,
+    )
+    with atomic_folder(DATA / "evaluate") as folder:
+        write_table(result.pairs, folder / "pairs.parquet", EVALUATED_PAIRS)
+        write_table(result.generations, folder / "generations.parquet", GENERATIONS)
+    write_json(METRICS / "evaluate.json", result.metrics)
+
+
+if __name__ == "__main__":
+    run(main)
