@@ -1,0 +1,46 @@
+# Everything runs in .venv, which is made on first use and re-made only when its inputs change.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help setup repro test lint fix types
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with the pinned versions of everything
+
+# A virtualenv made half, by an interrupted install, has no stamp: pip completes it on the next call.
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) was not found; install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1); try: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "error: $(PYTHON) cannot make a virtualenv; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+repro: $(STAMP) ## Build data, model and report; then a summary
+	dvc repro
+	python -m pipeline summary
+
+test: $(STAMP) ## Run the tests, without network
+	HF_HUB_OFFLINE=1 python -m pytest -n 2
+
+lint: $(STAMP) ## Check style and that dvc.yaml lists each stage's code
+	ruff format --check .
+	ruff check .
+	python -m stages._closure --check
+
+fix: $(STAMP) ## Mend style and dvc.yaml's lists of code
+	ruff format .
+	ruff check --fix .
+	python -m stages._closure --write
+
+types: $(STAMP) ## Check types
+	mypy

@@ -1,0 +1,88 @@
+"""Numbers and nested values as words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+DASH = "–"
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage; a dash for None."""
+    return DASH if value is None else f"{value:.1%}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with a fixed count of decimals, a dash for None; never "-0.000"."""
+    if value is None:
+        return DASH
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A change, with its sign; no sign where it rounds to nothing."""
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:+,.{digits}f}" if rounded else f"{0:.{digits}f}"
+
+
+def interval(passed: int, total: int) -> str:
+    """Wilson's 95 % interval of a share, as ``65–82 %``; empty for a total of 0."""
+    if total == 0:
+        return ""
+    low, high = wilson(passed, total)
+    return f"{low * 100:.0f}–{high * 100:.0f}%"
+
+
+def wilson(passed: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    Raises:
+        ZeroDivisionError: If the total is 0.
+    """
+    rate = passed / total
+    centre = rate + z * z / (2 * total)
+    spread = z * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested mappings as dotted keys with their values as text, in the mapping's own order."""
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            rows.extend(flat(value, f"{name}."))
+        else:
+            rows.append((name, _text(value)))
+    return rows
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        # Seeds, counts, sizes: grouped from five digits on, so that years and ports stay as they are.
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def start_of(text: str, chars: int, lines: int = 12) -> str | None:
+    """The beginning of a long text, to stand for it while it is folded; None for a text that is not long."""
+    start = "\n".join(text.split("\n")[:lines])[:chars].rstrip()
+    # A fold that would hide next to nothing is not worth a click.
+    return start if len(text) - len(start) > chars // 4 else None
+
+
+def title(name: str) -> str:
+    """An identifier as words: ``end_with`` becomes ``end with``."""
+    return name.replace("_", " ")

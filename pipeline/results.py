@@ -1,0 +1,211 @@
+"""The metrics files as typed values, for whoever shows them: the summary and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError
+from pipeline.files import read_json
+
+FUNNEL_STAGES = ("pull", "binarize", "filter", "dedupe", "curate", "split", "tokenize")
+"""Stages that count what they keep and drop, in the order of the flow."""
+
+MODELS = ("base", "trained")
+"""The two models that evaluate compares."""
+
+_FUNNEL_KEYS = ("unit_in", "in", "unit_out", "kept", "dropped")
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """What one stage took in, kept and dropped.
+
+    Attributes:
+        stage: The stage.
+        unit_in: What is counted on the way in.
+        rows_in: How many went in.
+        unit_out: What is counted on the way out.
+        kept: How many stayed.
+        dropped: How many were dropped, by reason; the most first.
+        extra: The stage's other counts.
+    """
+
+    stage: str
+    unit_in: str
+    rows_in: int
+    unit_out: str
+    kept: int
+    dropped: dict[str, int]
+    extra: dict[str, Any]
+
+    @property
+    def dropped_total(self) -> int:
+        """How many were dropped, for whatever reason."""
+        return sum(self.dropped.values())
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """One model on the held-out pairs and prompts.
+
+    Attributes:
+        accuracy: Share of pairs whose chosen response the model finds likelier (by log odds).
+        instruction_success: Share of checked prompts whose answer passes; None where no prompt has a check.
+        log_odds_margin: Mean of log odds(chosen) - log odds(rejected).
+        chosen_nll: Mean negative log-probability per token of the chosen responses, nats.
+        pairs: Held-out pairs.
+        answers: Prompts that were answered.
+        checked_prompts: Prompts with a check.
+        finished_share: Share of the answers that end before the token limit; None where none was written.
+        mean_tokens: Mean length of an answer; None likewise.
+        repetition_share: Mean share of an answer's word trigrams that repeat earlier ones; None likewise.
+    """
+
+    accuracy: float
+    instruction_success: float | None
+    log_odds_margin: float
+    chosen_nll: float
+    pairs: int
+    answers: int
+    checked_prompts: int
+    finished_share: float | None
+    mean_tokens: float | None
+    repetition_share: float | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Both models on the same held-out split."""
+
+    split: str
+    base: ModelScores
+    trained: ModelScores
+
+
+def read_metrics(path: Path, stage: str) -> dict[str, Any]:
+    """The JSON object in a metrics file.
+
+    Args:
+        path: The file.
+        stage: The stage that writes it, for the error.
+
+    Raises:
+        PipelineError: If the file is missing or is not a JSON object.
+    """
+    try:
+        value = read_json(path)
+    except FileNotFoundError as error:
+        raise missing(path, stage) from error
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _unreadable(path, stage, str(error)) from error
+    if not isinstance(value, dict):
+        raise _unreadable(path, stage, type(value).__name__)
+    return value
+
+
+def missing(path: Path, stage: str) -> PipelineError:
+    """The error for an artifact that is not there, naming the stage that makes it."""
+    return PipelineError(
+        f"What stage {stage} writes is missing", file=path, hint=f"Run `dvc repro {stage}`, which makes it"
+    )
+
+
+def read_funnels(root: Path) -> list[Funnel]:
+    """The counts of every funnel stage, in the order of the flow.
+
+    Raises:
+        PipelineError: If one of the files is missing or lacks a count, naming the stage to run.
+    """
+    return [read_funnel(root, stage) for stage in FUNNEL_STAGES]
+
+
+def read_funnel(root: Path, stage: str) -> Funnel:
+    """The counts of one stage, from ``metrics/<stage>.json`` under ``root``.
+
+    Raises:
+        PipelineError: If the file is missing or lacks a count.
+    """
+    path = root / "metrics" / f"{stage}.json"
+    values = read_metrics(path, stage)
+    _require(values, _FUNNEL_KEYS, path, stage)
+    try:
+        dropped = {str(reason): int(count) for reason, count in values["dropped"].items()}
+        return Funnel(
+            stage=stage,
+            unit_in=str(values["unit_in"]),
+            rows_in=int(values["in"]),
+            unit_out=str(values["unit_out"]),
+            kept=int(values["kept"]),
+            dropped=dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))),
+            extra={key: value for key, value in values.items() if key not in _FUNNEL_KEYS},
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unreadable(path, stage, str(error)) from error
+
+
+def read_scores(root: Path) -> Scores:
+    """Base against trained, from ``metrics/evaluate.json`` under ``root``.
+
+    Raises:
+        PipelineError: If the file is missing or lacks a score.
+    """
+    path = root / "metrics" / "evaluate.json"
+    values = read_metrics(path, "evaluate")
+    _require(values, MODELS, path, "evaluate")
+    try:
+        return Scores(
+            split=str(values.get("split", "test")),
+            base=_model_scores(values["base"], path),
+            trained=_model_scores(values["trained"], path),
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _unreadable(path, "evaluate", str(error)) from error
+
+
+def _model_scores(values: Mapping[str, Any], path: Path) -> ModelScores:
+    _require(values, ("accuracy", "log_odds_margin", "chosen_nll", "pairs"), path, "evaluate")
+    generation = values.get("generation") or {}
+    success = values.get("instruction_success")
+    return ModelScores(
+        accuracy=float(values["accuracy"]),
+        instruction_success=None if success is None else float(success),
+        log_odds_margin=float(values["log_odds_margin"]),
+        chosen_nll=float(values["chosen_nll"]),
+        pairs=int(values["pairs"]),
+        answers=int(generation.get("prompts") or 0),
+        checked_prompts=int(generation.get("checked_prompts") or 0),
+        finished_share=_optional(generation, "finished_share"),
+        mean_tokens=_optional(generation, "mean_tokens"),
+        repetition_share=_optional(generation, "repetition_share"),
+    )
+
+
+def _optional(values: Mapping[str, Any], key: str) -> float | None:
+    value = values.get(key)
+    return None if value is None else float(value)
+
+
+def _require(values: Mapping[str, Any], keys: tuple[str, ...], path: Path, stage: str) -> None:
+    absent = [key for key in keys if key not in values]
+    if absent:
+        raise PipelineError(
+            "A metrics file lacks a value",
+            file=path,
+            key=absent[0],
+            found=", ".join(values),
+            hint=f"Run `dvc repro --force --single-item {stage}`",
+        )
+
+
+def _unreadable(path: Path, stage: str, found: str) -> PipelineError:
+    return PipelineError(
+        "A metrics file cannot be read",
+        file=path,
+        found=found,
+        expected="a JSON object of numbers",
+        hint=f"Run `dvc repro --force --single-item {stage}`",
+    )

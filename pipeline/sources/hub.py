@@ -1,0 +1,121 @@
+"""Data files of a dataset on the Hugging Face hub, at a commit that is written into the lineage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from huggingface_hub import errors, snapshot_download
+
+from pipeline.errors import PipelineError
+from pipeline.params import HubParams
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where the rows of one kind of source lie on the hub.
+
+    Attributes:
+        repo: Dataset repository.
+        revision: The commit it is pinned to.
+        patterns: Names of its data files.
+    """
+
+    repo: str
+    revision: str
+    patterns: tuple[str, ...]
+
+
+ANY_DATA = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
+
+HOMES = {
+    "ultrafeedback": Home(
+        "openbmb/UltraFeedback", "40b436560ca83a8dba36114c22ab3c66e43f6d5e", ("*.jsonl", "*.jsonl.gz")
+    ),
+    "ultrafeedback_binarized": Home(
+        "HuggingFaceH4/ultrafeedback_binarized",
+        "3949bf5f8c17c394422ccfab0c31ea9c20bdeb85",
+        ("data/train_prefs-*.parquet", "data/test_prefs-*.parquet"),
+    ),
+}
+"""The repository behind each source kind, where params name none."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Data files at one commit.
+
+    Attributes:
+        repo: Dataset repository.
+        commit: The commit the revision stood for.
+        folder: The folder the files lie in.
+        files: The data files, by name.
+    """
+
+    repo: str
+    commit: str
+    folder: Path
+    files: list[Path]
+
+
+def fetch(kind: str, hub: HubParams) -> Snapshot:
+    """Bring a dataset's data files into the hub's local cache, or find them there.
+
+    Without network, or with ``HF_HUB_OFFLINE=1``, what the cache holds is used. A token for a gated dataset
+    is taken from the environment (``HF_TOKEN``).
+
+    Args:
+        kind: The source kind, one of :data:`HOMES`.
+        hub: Repository and revision; null fields take the home of ``kind``.
+
+    Raises:
+        PipelineError: If the repository or revision does not exist or may not be read, if the hub cannot be
+            reached and the cache lacks it, or if it holds no data files.
+    """
+    home = HOMES[kind]
+    repo = hub.repo or home.repo
+    revision = hub.revision or home.revision
+    patterns = home.patterns if repo == home.repo else ANY_DATA
+    folder = _download(repo, revision, patterns)
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    # A cache filled by someone else may hold files beside those asked for.
+    wanted = sorted(name for name in names if any(fnmatch(name, pattern) for pattern in patterns))
+    if not wanted:
+        raise PipelineError(
+            f"The dataset {repo} at {revision} holds no data files",
+            key="source.hub.repo",
+            expected=f"files named {' or '.join(patterns)}",
+            hint="Name another dataset or revision, or download the files and name them in source.path",
+        )
+    return Snapshot(repo, folder.name, folder, [folder / name for name in wanted])
+
+
+def _download(repo: str, revision: str, patterns: tuple[str, ...]) -> Path:
+    def fault(problem: str, error: Exception, key: str, hint: str) -> PipelineError:
+        return PipelineError(problem, key=key, found=f"{type(error).__name__}: {error}", hint=hint)
+
+    named = f"dataset {repo} at {revision}"
+    try:
+        return Path(
+            snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns))
+        )
+    except errors.HFValidationError as error:
+        raise fault(
+            f"{repo!r} is no name of a dataset", error, "source.hub.repo", "Write owner/name"
+        ) from error
+    except errors.GatedRepoError as error:
+        hint = "Accept its terms on its page, and set HF_TOKEN in the environment"
+        raise fault(f"The {named} is gated", error, "source.hub.repo", hint) from error
+    except errors.RepositoryNotFoundError as error:
+        hint = "Check its name; for a private dataset set HF_TOKEN in the environment"
+        raise fault(f"The {named} was not found", error, "source.hub.repo", hint) from error
+    except errors.RevisionNotFoundError as error:
+        hint = "Name a commit, tag or branch that its page lists"
+        raise fault(f"The {named} has no such revision", error, "source.hub.revision", hint) from error
+    except Exception as error:  # The transports beneath (HTTP, xet) raise kinds that share no other base.
+        hint = (
+            "Check the network and run the stage again; or download the files elsewhere and name them in "
+            "source.path; or set source.kind: sample, which needs no network"
+        )
+        raise fault(f"The {named} could not be downloaded", error, "source.hub", hint) from error

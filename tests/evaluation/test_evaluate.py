@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from pipeline.checks import Constraint
+from pipeline.errors import PipelineError
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.generation import (
+    generate_answers,
+    held_out_prompts,
+    repetition,
+    summarise_generations,
+)
+from pipeline.evaluation.preference import score_pairs, summarise_pairs
+from pipeline.params import EvaluateParams, TokenizeParams
+from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, SPLIT_PAIRS
+from pipeline.tables import validate
+from pipeline.tokens.chat import encode, render_pair
+from pipeline.tokens.shards import ShardSet
+from pipeline.tokens.tokenize import tokenize_splits
+from pipeline.training.model import load_model
+from tests.conftest import make_model
+
+LOWER = Constraint("all_lowercase", {}, ("tea",)).to_json()
+
+
+def pairs_table() -> pl.DataFrame:
+    rows = []
+    for number, (prompt, chosen, rejected) in enumerate(
+        [("a?", "yes", "no no"), ("b" * 30, "short", "long " * 8), ("c", "x", "y"), ("a?", "sure", "never")]
+    ):
+        row: dict[str, Any] = dict.fromkeys(SPLIT_PAIRS.columns)
+        row |= {"pair_id": f"pair{number}", "prompt_id": f"prompt {prompt}", "row_id": f"row{number}"}
+        row |= {"source": "s", "prompt": [{"role": "user", "content": prompt}], "margin": float(number)}
+        row |= {"chosen": chosen, "rejected": rejected, "cluster_id": prompt, "split": "test"}
+        rows.append(row | {"constraint": LOWER if prompt == "c" else None})
+    return pl.DataFrame(rows, schema=SPLIT_PAIRS.schema())
+
+
+@pytest.fixture
+def shards(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> ShardSet:
+    tokenize_splits({"test": pairs_table()}, tokenizer, TokenizeParams(), tmp_path / "tokens")
+    return ShardSet(tmp_path / "tokens", "test")
+
+
+def test_scores_are_those_of_the_plain_pass(shards: ShardSet, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = make_model().eval()
+    scored = score_pairs(model, "base", shards, 2, batch_pairs=3, dtype="float32")
+    assert scored["pair_id"].to_list() == ["pair0", "pair1", "pair2", "pair3"]
+    for row, pair in zip(scored.iter_rows(named=True), pairs_table().iter_rows(named=True), strict=True):
+        rendered = render_pair(tokenizer, pair["prompt"], pair["chosen"], pair["rejected"])
+        means = {}
+        for part in ("chosen", "rejected"):
+            [prompt, response] = encode(tokenizer, [rendered.prompt, getattr(rendered, part)])
+            ids = torch.tensor([prompt + response])
+            with torch.no_grad():
+                logps = model(ids).logits.log_softmax(-1)[0, :-1].gather(-1, ids[0, 1:, None])[:, 0]
+            means[part] = logps[len(prompt) - 1 :].mean().double()
+            assert row[f"{part}_logp"] == pytest.approx(means[part].item(), rel=1e-4)
+            assert row[f"{part}_tokens"] == len(response)
+        odds = {part: mean - torch.log(-torch.expm1(mean)) for part, mean in means.items()}
+        assert row["log_odds_margin"] == pytest.approx((odds["chosen"] - odds["rejected"]).item(), abs=1e-4)
+        assert row["correct"] == (row["log_odds_margin"] > 0)
+
+
+def test_scores_do_not_depend_on_the_batch(shards: ShardSet) -> None:
+    model = make_model().eval()
+    one = score_pairs(model, "base", shards, 2, batch_pairs=1, dtype="float32")
+    all_at_once = score_pairs(model, "base", shards, 77, batch_pairs=4, dtype="float32")
+    for column in ("chosen_logp", "rejected_logp", "log_odds_margin"):
+        assert one[column].to_list() == pytest.approx(all_at_once[column].to_list(), rel=1e-4, abs=1e-5)
+
+
+def test_the_summary_by_hand() -> None:
+    scored = pl.DataFrame(
+        {
+            "prompt_id": ["p", "p", "q"],
+            "correct": [True, False, True],
+            "log_odds_margin": [1.0, -0.5, 0.25],
+            "chosen_logp": [-1.0, -2.0, -3.0],
+            "rejected_logp": [-2.0, -1.0, -3.0],
+        }
+    )
+    assert summarise_pairs(scored) == {
+        "accuracy": 2 / 3,
+        "log_odds_margin": 0.25,
+        "chosen_nll": 2.0,
+        "rejected_nll": 2.0,
+        "pairs": 3,
+        "prompts": 2,
+    }
+
+
+def test_prompts_come_once_and_checkable_ones_first() -> None:
+    prompts = held_out_prompts(pairs_table(), limit=2)
+    assert prompts["prompt_id"].to_list() == ["prompt c", "prompt a?"]
+    shuffled = held_out_prompts(pairs_table().reverse(), limit=2)
+    assert shuffled.equals(prompts)
+
+
+def test_answers_are_greedy_and_do_not_depend_on_the_batch(tokenizer: PreTrainedTokenizerFast) -> None:
+    model = make_model(seed=3).eval()
+    prompts = held_out_prompts(pairs_table(), limit=9)
+    found = generate_answers(
+        model, "base", tokenizer, prompts, EvaluateParams(max_new_tokens=6, batch_prompts=3)
+    )
+    validate(found, GENERATIONS)
+    alone = generate_answers(
+        model, "base", tokenizer, prompts, EvaluateParams(max_new_tokens=6, batch_prompts=1)
+    )
+    assert found["response"].to_list() == alone["response"].to_list()
+    # By the textbook: the likeliest token, six times, or until EOS.
+    row = found.row(0, named=True)
+    ids = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)
+    start = len(ids)
+    for _ in range(6):
+        with torch.no_grad():
+            ids = [*ids, int(model(torch.tensor([ids])).logits[0, -1].argmax())]
+        if ids[-1] == tokenizer.eos_token_id:
+            break
+    assert row["tokens"] == len(ids) - start
+    assert row["response"] == tokenizer.decode(ids[start:], skip_special_tokens=True)
+    assert row["finished"] == (ids[-1] == tokenizer.eos_token_id)
+
+
+def test_checked_prompts_are_judged_and_others_are_not(tokenizer: PreTrainedTokenizerFast) -> None:
+    prompts = held_out_prompts(pairs_table(), limit=9)
+    found = generate_answers(
+        make_model().eval(), "base", tokenizer, prompts, EvaluateParams(max_new_tokens=4)
+    )
+    assert found["success"].to_list() == [False, None, None]
+    assert "topic" in found["failures"][0].to_list()
+
+
+def test_the_generation_summary_by_hand() -> None:
+    answers = pl.DataFrame(
+        {
+            "response": ["a b c a b c", " ", "one two"],
+            "tokens": [6, 1, 2],
+            "finished": [False, True, True],
+            "success": [True, False, None],
+        }
+    )
+    assert summarise_generations(answers) == {
+        "instruction_success": 0.5,
+        "generation": {
+            "prompts": 3,
+            "checked_prompts": 2,
+            "finished_share": 2 / 3,
+            "mean_tokens": 3.0,
+            "empty_share": pytest.approx(1 / 3),
+            "repetition_share": pytest.approx(0.25 / 3),
+        },
+    }
+
+
+def test_repetition_by_hand() -> None:
+    # Trigrams abc bca cab abc: one of four repeats.
+    assert repetition("a b c a b c") == 0.25
+    assert repetition("one two") == 0.0
+
+
+def test_models_are_measured_side_by_side(
+    tmp_path: Path, model_folder: Path, tokenizer: PreTrainedTokenizerFast, shards: ShardSet
+) -> None:
+    other = tmp_path / "other"
+    make_model(seed=5).save_pretrained(other)
+    tokenizer.save_pretrained(other)
+    result = evaluate(
+        {"base": model_folder, "trained": other},
+        shards,
+        pairs_table(),
+        EvaluateParams(max_new_tokens=3, max_prompts=2),
+    )
+    validate(result.pairs, EVALUATED_PAIRS)
+    validate(result.generations, GENERATIONS)
+    assert result.metrics["split"] == "test"
+    for name, folder in (("base", model_folder), ("trained", other)):
+        found = result.metrics[name]
+        assert (found["pairs"], found["prompts"], found["generation"]["prompts"]) == (4, 3, 2)
+        scored = score_pairs(load_model(folder), name, shards, 2, 4, "float32")
+        assert found["accuracy"] == scored["correct"].mean()
+    assert result.pairs.filter(model="base")["margin"].to_list() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_no_pairs_to_evaluate_is_an_error(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenize_splits({"test": pairs_table().clear()}, tokenizer, TokenizeParams(), tmp_path)
+    with pytest.raises(PipelineError, match=r"Split test has no pairs to evaluate.*split\.test"):
+        evaluate({}, ShardSet(tmp_path, "test"), pairs_table().clear(), EvaluateParams())
+
+
+def test_a_model_with_another_tokenizer_is_refused(
+    tmp_path: Path, model_folder: Path, shards: ShardSet
+) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(model_folder, folder)
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    with pytest.raises(PipelineError, match="made with another tokenizer or chat template"):
+        evaluate({"base": folder}, shards, pairs_table(), EvaluateParams())
+
+
+def test_a_missing_model_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="There is no model directory"):
+        load_model(tmp_path / "nothing")

@@ -1,0 +1,54 @@
+"""Making the virtualenv fails with a sentence that says what to do."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def fake_python(folder: Path, refuses: str) -> str:
+    """A stand-in for Python that fails whatever code names ``refuses``."""
+    path = folder / "python"
+    path.write_text(f'#!/bin/sh\ncase "$*" in -V) echo "Python 3.9.2";; *{refuses}*) exit 1;; esac\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "said"),
+    [
+        ("version_info", "Python 3.11 or newer is needed"),
+        ("ensurepip", "sudo apt install python3-venv"),
+    ],
+)
+def test_a_python_that_will_not_do(tmp_path: Path, refuses: str, said: str) -> None:
+    done = make("setup", f"VENV={tmp_path}/venv", f"PYTHON={fake_python(tmp_path, refuses)}")
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_no_python_at_all(tmp_path: Path) -> None:
+    done = make("setup", f"VENV={tmp_path}/venv", "PYTHON=python-that-is-not-there")
+    assert done.returncode != 0 and "python-that-is-not-there was not found" in done.stderr
+
+
+def test_nothing_is_installed_again_when_nothing_changed(tmp_path: Path) -> None:
+    (tmp_path / ".installed").touch()
+    done = make("--dry-run", "setup", f"VENV={tmp_path}")
+    assert done.returncode == 0 and "pip install" not in done.stdout
+
+
+def test_help_names_every_target() -> None:
+    text = make("help").stdout
+    for target in ("setup", "repro", "test", "lint", "fix", "types"):
+        assert f"make {target}" in text

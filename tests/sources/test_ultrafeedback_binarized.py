@@ -1,0 +1,105 @@
+"""Rows that are pairs already: strings and conversations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.sources.fields import Place
+from pipeline.sources.ultrafeedback_binarized import PROMPTS_DIFFER, parse
+
+PLACE = Place(Path("pairs.jsonl"), 3)
+USER = [{"role": "user", "content": "Hi"}]
+SYSTEM = [{"role": "system", "content": "Be kind."}]
+
+
+def says(text: Any) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": text}]
+
+
+def test_strings_become_two_labelled_completions() -> None:
+    row = {"prompt": "Hi", "chosen": "Hello", "rejected": "No", "score_chosen": 9, "score_rejected": None}
+    shared = {"source": "ultrafeedback_binarized", "prompt": USER, "constraint": None}
+    assert parse(row, PLACE).completions == [
+        {**shared, "completion": "Hello", "overall_score": 9.0, "label": "chosen"},
+        {**shared, "completion": "No", "overall_score": None, "label": "rejected"},
+    ]
+
+
+@pytest.mark.parametrize("before", [USER, SYSTEM + USER, [*USER, *says("Yes?"), *USER]])
+def test_conversations_hold_their_prompt(before: list[dict[str, str]]) -> None:
+    row = {"prompt": "Hi", "chosen": before + says("Hello"), "rejected": before + says("No")}
+    parsed = parse(row, PLACE).completions
+    assert [item["prompt"] for item in parsed] == [before, before]
+    assert [item["completion"] for item in parsed] == ["Hello", "No"]
+    del row["prompt"]
+    assert parse(row, PLACE).completions == parsed
+
+
+@pytest.mark.parametrize("prompt", ["Hi", USER, [{**USER[0], "name": "left out"}]])
+def test_a_lone_assistant_message_takes_the_rows_prompt(prompt: Any) -> None:
+    row = {"prompt": prompt, "chosen": says("Hello"), "rejected": says("No")}
+    assert [item["prompt"] for item in parse(row, PLACE).completions] == [USER, USER]
+
+
+def test_source_and_constraint_of_the_row() -> None:
+    row = {
+        "prompt": "Hi",
+        "chosen": "a",
+        "rejected": "b",
+        "source": "mine",
+        "constraint": {"kind": "no_commas"},
+    }
+    parsed = parse(row, PLACE).completions
+    assert [item["source"] for item in parsed] == ["mine", "mine"]
+    assert parsed[0]["constraint"] == '{"kind":"no_commas"}'
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_a_blank_response_is_kept(blank: str | None) -> None:
+    assert parse({"prompt": "Hi", "chosen": blank, "rejected": "b"}, PLACE).completions[0]["completion"] == (
+        blank
+    )
+    row = {"chosen": USER + says(blank), "rejected": USER + says("b")}
+    assert parse(row, PLACE).completions[0]["completion"] == blank
+
+
+def test_different_prompts_give_a_reason() -> None:
+    row = {"chosen": USER + says("a"), "rejected": [{"role": "user", "content": "Ho"}, *says("b")]}
+    parsed = parse(row, PLACE)
+    assert (parsed.completions, parsed.reason) == ([], PROMPTS_DIFFER)
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ({"chosen": "a", "rejected": "b"}, "prompt"),
+        ({"prompt": None, "chosen": "a", "rejected": "b"}, "prompt"),
+        ({"prompt": [], "chosen": "a", "rejected": "b"}, "prompt"),
+        (
+            {"prompt": [{"role": "user", "content": None}], "chosen": "a", "rejected": "b"},
+            "prompt[0].content",
+        ),
+        ({"prompt": "Hi", "rejected": "b"}, "chosen"),
+        ({"prompt": "Hi", "chosen": "a"}, "rejected"),
+        ({"prompt": "Hi", "chosen": [], "rejected": "b"}, "chosen"),
+        ({"prompt": "Hi", "chosen": 3, "rejected": "b"}, "chosen"),
+        ({"prompt": "Hi", "chosen": ["a"], "rejected": "b"}, "chosen[0]"),
+        ({"prompt": "Hi", "chosen": USER, "rejected": "b"}, "chosen[0].role"),
+        ({"prompt": "Hi", "chosen": [{"content": "a"}], "rejected": "b"}, "chosen[0].role"),
+        ({"prompt": "Hi", "chosen": [{"role": "assistant"}], "rejected": "b"}, "chosen[0].content"),
+        (
+            {"prompt": "Hi", "chosen": [{"role": "tool", "content": ""}, *says("a")], "rejected": "b"},
+            "chosen[0].role",
+        ),
+        ({"prompt": "Hi", "chosen": "a", "rejected": "b", "score_chosen": "9"}, "score_chosen"),
+        ({"prompt": "Hi", "chosen": "a", "rejected": "b", "source": 1}, "source"),
+    ],
+)
+def test_a_fault_is_named(row: dict[str, Any], column: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        parse(row, PLACE)
+    assert (caught.value.file, caught.value.row, caught.value.column) == ("pairs.jsonl", 3, column)
