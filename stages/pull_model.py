@@ -1,9 +1,8 @@
 """Stage pull_model: the base model as safetensors with its tokenizer, in models/base."""
 
-from stages._stage import MODELS, run
-
 from pipeline.params import Params
 from pipeline.training.base_model import pull_model
+from stages._stage import MODELS, run
 
 
 def main(params: Params) -> None:

@@ -22,7 +22,7 @@ from pipeline.evaluation.preference import score_pairs, summarise_pairs
 from pipeline.params import EvaluateParams, TokenizeParams
 from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, SPLIT_PAIRS
 from pipeline.tables import validate
-from pipeline.tokens.chat import encode, render_pair
+from pipeline.tokens.chat import encode, render_pair, render_prompt
 from pipeline.tokens.shards import ShardSet
 from pipeline.tokens.tokenize import tokenize_splits
 from pipeline.training.model import load_model
@@ -118,7 +118,7 @@ def test_answers_are_greedy_and_do_not_depend_on_the_batch(tokenizer: PreTrained
     assert found["response"].to_list() == alone["response"].to_list()
     # By the textbook: the likeliest token, six times, or until EOS.
     row = found.row(0, named=True)
-    ids = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)
+    [ids] = encode(tokenizer, [render_prompt(tokenizer, row["prompt"])])
     start = len(ids)
     for _ in range(6):
         with torch.no_grad():

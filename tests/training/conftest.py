@@ -8,9 +8,9 @@ from pipeline.tokens.shards import TokenPair
 def make_pair(name: str, prompt: int, chosen: int, rejected: int) -> TokenPair:
     """A pair of the given lengths with tokens drawn from its name."""
     random = np.random.default_rng(sum(name.encode()))
-    parts = [random.integers(3, 250, size).astype(np.int32) for size in (prompt, chosen, rejected)]
+    ids = [random.integers(3, 250, size).astype(np.int32) for size in (prompt, chosen, rejected)]
     masks = [np.zeros(prompt, bool), np.ones(chosen, bool), np.ones(rejected, bool)]
-    return TokenPair(name, *parts, *masks)
+    return TokenPair(name, ids[0], ids[1], ids[2], masks[0], masks[1], masks[2])
 
 
 def make_pairs(count: int) -> list[TokenPair]:

@@ -17,7 +17,9 @@ PAD = 2
 
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
-    return make_model().eval()
+    model = make_model()
+    model.eval()
+    return model
 
 
 def plain_logps(model: Any, prompt: Any, response: Any) -> torch.Tensor:
@@ -26,7 +28,8 @@ def plain_logps(model: Any, prompt: Any, response: Any) -> torch.Tensor:
     with torch.no_grad():
         logps = model(ids).logits.float().log_softmax(-1)[0, :-1]
     picked = logps.gather(-1, ids[0, 1:, None])[:, 0]
-    return picked[len(prompt) - 1 :]
+    response_logps: torch.Tensor = picked[len(prompt) - 1 :]
+    return response_logps
 
 
 def test_means_and_sums_are_those_of_the_plain_pass(model: LlamaForCausalLM) -> None:

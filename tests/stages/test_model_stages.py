@@ -1,0 +1,141 @@
+"""The model half, stage by stage in a folder of its own with a tiny model, and how it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipeline.errors import PipelineError
+from pipeline.files import read_json, sha256_file
+from pipeline.params import load_params
+from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, LEDGER, SPLIT_PAIRS
+from pipeline.tables import read_table
+from stages import (
+    binarize,
+    curate,
+    dedupe,
+    evaluate,
+    filter,
+    pull,
+    pull_model,
+    report,
+    split,
+    tokenize,
+    train,
+)
+
+LINE = (pull, pull_model, binarize, filter, dedupe, curate, split, tokenize, train, evaluate, report)
+
+
+def set_params(model_folder: Path, **changes: dict[str, Any]) -> None:
+    sections: dict[str, Any] = {
+        "source": {"kind": "sample", "sample": {"rows": 60}},
+        "model": {"source": "path", "path": str(model_folder)},
+        "train": {"epochs": 2, "lr": 1e-3, "dtype": "float32"},
+        "evaluate": {"max_new_tokens": 4, "max_prompts": 4},
+    }
+    for name, values in changes.items():
+        sections[name] = {**sections.get(name, {}), **values}
+    Path("params.yaml").write_text(yaml.safe_dump(sections))
+
+
+@pytest.fixture
+def project(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    set_params(model_folder)
+    Path("curation").mkdir()
+    Path("curation/decisions.jsonl").touch()
+    for stage in LINE[:7]:
+        stage.main(load_params())
+    return tmp_path
+
+
+def test_the_line_ends_with_a_model_metrics_and_a_report(project: Path) -> None:
+    for stage in LINE[7:]:
+        stage.main(load_params())
+    model = AutoModelForCausalLM.from_pretrained("models/trained")
+    base = AutoModelForCausalLM.from_pretrained("models/base")
+    assert not torch.equal(next(model.parameters()), next(base.parameters()))
+    assert AutoTokenizer.from_pretrained("models/trained").chat_template
+    card = Path("models/trained/README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert "ORPO (arXiv 2403.07691), lambda 0.5, L_SFT over the response" in card
+
+    tokenized = read_json(Path("metrics/tokenize.json"))
+    split_pairs = {n: read_table(Path(f"data/split/{n}.parquet"), SPLIT_PAIRS) for n in tokenized["splits"]}
+    assert tokenized["in"] == sum(pairs.height for pairs in split_pairs.values())
+    dropped = read_table(Path("data/tokenize/ledger.parquet"), LEDGER).height
+    assert tokenized["in"] == tokenized["kept"] + dropped
+
+    live = read_json(Path("metrics/train/metrics.json"))
+    logged = {"loss", "nll", "odds_ratio_term", "chosen_logp", "rejected_logp", "log_odds", "accuracy"}
+    assert logged | {"lr", "grad_norm", "tokens_per_second", "validation", "step"} == set(live)
+    curves = {path.stem for path in Path("metrics/train/plots/metrics").glob("*.tsv")}
+    assert logged <= curves
+
+    metrics = read_json(Path("metrics/evaluate.json"))
+    scored = read_table(Path("data/evaluate/pairs.parquet"), EVALUATED_PAIRS)
+    answers = read_table(Path("data/evaluate/generations.parquet"), GENERATIONS)
+    for name in ("base", "trained"):
+        assert metrics[name]["pairs"] == split_pairs["test"].height == scored.filter(model=name).height
+        assert metrics[name]["accuracy"] == scored.filter(model=name)["correct"].mean()
+        success = answers.filter(model=name)["success"].drop_nulls()
+        assert metrics[name]["instruction_success"] == success.mean()
+        assert {"log_odds_margin", "chosen_nll", "prompts", "generation"} <= set(metrics[name])
+    # No held-out prompt is one that was trained on.
+    trained_on = set(split_pairs["train"]["prompt_id"])
+    assert trained_on.isdisjoint(scored["prompt_id"]) and trained_on.isdisjoint(answers["prompt_id"])
+    assert "<html" in Path("reports/report.html").read_text()
+
+
+def test_training_twice_gives_the_same_bytes(project: Path) -> None:
+    tokenize.main(load_params())
+    seen = []
+    for _ in range(2):
+        train.main(load_params())
+        seen.append({p.name: sha256_file(p) for p in Path("models/trained").iterdir()})
+    assert seen[0] == seen[1]
+
+
+def test_lora_leaves_a_plain_model(project: Path, model_folder: Path) -> None:
+    set_params(model_folder, train={"lora": {"enabled": True, "r": 2}})
+    tokenize.main(load_params())
+    train.main(load_params())
+    names = set(AutoModelForCausalLM.from_pretrained("models/base").state_dict())
+    assert set(AutoModelForCausalLM.from_pretrained("models/trained").state_dict()) == names
+    assert not list(Path("models/trained").glob("adapter*"))
+
+
+def test_a_failed_run_leaves_the_old_model(project: Path, model_folder: Path) -> None:
+    tokenize.main(load_params())
+    train.main(load_params())
+    before = {path: sha256_file(path) for path in Path("models/trained").iterdir()}
+    curves = {path: sha256_file(path) for path in Path("metrics/train").rglob("*") if path.is_file()}
+    shard = Path("data/tokenize/train/shard-00000.arrow")
+    shard.write_bytes(shard.read_bytes()[:-8])
+    with pytest.raises(PipelineError, match="not the one its manifest names"):
+        train.main(load_params())
+    set_params(model_folder, train={"lr": 1e30, "max_grad_norm": 1e30})
+    tokenize.main(load_params())
+    with pytest.raises(PipelineError, match="The loss is not finite"):
+        train.main(load_params())
+    assert {path: sha256_file(path) for path in Path("models/trained").iterdir()} == before
+    assert {p: sha256_file(p) for p in Path("metrics/train").rglob("*") if p.is_file()} == curves
+    assert sorted(path.name for path in Path("models").iterdir()) == ["base", "trained"]
+
+
+def test_a_split_without_pairs_names_the_key(project: Path) -> None:
+    test = Path("data/split/test.parquet")
+    from pipeline.tables import write_table
+
+    write_table(pl.read_parquet(test).clear(), test, SPLIT_PAIRS)
+    tokenize.main(load_params())
+    train.main(load_params())
+    with pytest.raises(PipelineError, match=r"Split test has no pairs to evaluate.*split\.test"):
+        evaluate.main(load_params())
