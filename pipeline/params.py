@@ -29,7 +29,7 @@ class Section(BaseModel):
 class SampleParams(Section):
     """The embedded generator (``source.kind: sample``)."""
 
-    rows: PositiveInt = Field(480, description="Raw rows to generate.")
+    rows: PositiveInt = Field(640, description="Raw rows to generate.")
     seed: int = Field(7, description="Seed of every row; the same seed gives the same bytes.")
 
 
@@ -74,8 +74,10 @@ class SourceParams(Section):
 class BinarizeParams(Section):
     """How scored completions become chosen/rejected pairs."""
 
-    score: Literal["overall", "fine_grained"] = Field(
-        "overall", description="The score that ranks completions."
+    score: Literal["overall", "fine_grained", "aspect_mean"] = Field(
+        "overall",
+        description="What ranks completions: the judge's overall score, the recorded mean of its ratings, or "
+        "the mean of the ratings there are (N/A left out).",
     )
     overall_repair: Literal["none", "drop", "by_fine_grained"] = Field(
         "by_fine_grained",
@@ -215,10 +217,10 @@ class TrainParams(Section):
     nll_scope: Literal["response", "full"] = Field(
         "response", description="Tokens of the chosen sequence in L_SFT: the response's, or the prompt's too."
     )
-    lr: float = Field(1e-4, gt=0.0, description="Peak learning rate.")
+    lr: float = Field(2e-4, gt=0.0, description="Peak learning rate.")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="Decay after warm-up.")
     warmup_ratio: Fraction = Field(0.1, description="Share of the steps over which the rate rises from 0.")
-    epochs: PositiveInt = Field(1, description="Passes over the training pairs.")
+    epochs: PositiveInt = Field(2, description="Passes over the training pairs.")
     batch_pairs: PositiveInt = Field(8, description="Pairs per optimizer step.")
     micro_batch_pairs: PositiveInt = Field(
         8, description="Pairs per forward pass; only memory depends on it."
@@ -250,7 +252,7 @@ class EvaluateParams(Section):
     generate_dtype: Literal["bf16", "float32"] = Field(
         "bf16", description="Type of the weights that generate; bf16 is several times faster."
     )
-    max_prompts: int = Field(64, ge=0, description="Held-out prompts to generate for; 0: none.")
+    max_prompts: int = Field(128, ge=0, description="Held-out prompts to generate for; 0: none.")
     max_new_tokens: PositiveInt = Field(96, description="Tokens a generated answer may have.")
     batch_prompts: PositiveInt = Field(32, description="Prompts generated for at once.")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.params import BinarizeParams
+from pipeline.schema import ASPECTS
 from pipeline.texts import is_blank
 
 SUSPECT = 10.0
@@ -30,7 +31,12 @@ def score_completions(params: BinarizeParams, completions: pl.DataFrame) -> pl.D
     still to be ranked. ``repaired`` marks a 10 taken as a 1, ``undecidable`` a 10 set aside, ``blank`` a
     response of nothing but whitespace, ``usable`` a completion that has a score and a response.
     """
-    overall, fine = pl.col("overall_score"), pl.col("fine_grained_score")
+    overall = pl.col("overall_score")
+    by_name = {
+        "overall": overall,
+        "fine_grained": pl.col("fine_grained_score"),
+        "aspect_mean": pl.mean_horizontal(ASPECTS),
+    }
     labelled = pl.col("label").is_not_null()
     repaired, undecidable = _repair(params)
     repairs = (params.score == "overall") & labelled.not_()
@@ -44,9 +50,9 @@ def score_completions(params: BinarizeParams, completions: pl.DataFrame) -> pl.D
         .then(1.0)
         .when("undecidable")
         .then(None)
-        .when(labelled | pl.lit(params.score == "overall"))
+        .when(labelled)
         .then(overall)
-        .otherwise(fine)
+        .otherwise(by_name[params.score])
     )
     scored = marked.with_columns(score=ranked)
     return scored.with_columns(usable=pl.col("score").is_not_null() & pl.col("blank").not_())

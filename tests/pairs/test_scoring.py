@@ -85,3 +85,13 @@ def test_scores_are_counted(completions: Frame) -> None:
         "undecidable_scores": 2,
         "blank_completions": 1,
     }
+
+
+def test_the_mean_of_the_ratings_there_are(completions: Frame) -> None:
+    frame = completions({"r": [("x", 9.0, 1.0), ("y", 2.0, 5.0)]}).with_columns(
+        instruction_following=pl.Series([5.0, None]), truthfulness=pl.Series([4.0, None]), helpfulness=1.5
+    )
+    scored = score_completions(BinarizeParams(score="aspect_mean"), frame)
+    assert scored["score"].to_list() == [3.5, 1.5]
+    unrated = score_completions(BinarizeParams(score="aspect_mean"), completions({"r": [("x", 9.0)]}))
+    assert unrated["score"].to_list() == [None]

@@ -30,6 +30,7 @@ from stages import (
     train,
 )
 
+REAL = Path(__file__).parents[2] / "../shared/data"
 LINE = (pull, pull_model, binarize, filter, dedupe, curate, split, tokenize, train, evaluate, report)
 
 
@@ -139,3 +140,65 @@ def test_a_split_without_pairs_names_the_key(project: Path) -> None:
     train.main(load_params())
     with pytest.raises(PipelineError, match=r"Split test has no pairs to evaluate.*split\.test"):
         evaluate.main(load_params())
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        ("ultrafeedback_binarized", "ultrafeedback_binarized_1000.jsonl.gz"),
+        ("ultrafeedback", "alpaca_uf_dev.jsonl.gz"),
+    ],
+)
+def test_the_line_runs_on_real_data_by_params_alone(
+    tmp_path: Path,
+    model_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    file: str,
+) -> None:
+    if not (REAL / file).is_file():
+        pytest.skip(f"{file} is not beside the checkout")
+    monkeypatch.chdir(tmp_path)
+    set_params(
+        model_folder,
+        source={"kind": kind, "path": str((REAL / file).resolve())},
+        split={"max_train": 12, "max_validation": 4, "max_test": 6},
+        tokenize={"max_length": 512, "truncation": "truncate_response"},
+    )
+    Path("curation").mkdir()
+    Path("curation/decisions.jsonl").touch()
+    for stage in LINE:
+        stage.main(load_params())
+    metrics = read_json(Path("metrics/evaluate.json"))
+    # Nothing here can be checked by code: no answer is called a success, and none a failure.
+    assert metrics["trained"]["instruction_success"] is None
+    assert metrics["trained"]["pairs"] == metrics["base"]["pairs"] > 0
+    assert metrics["trained"]["generation"]["prompts"] > 0
+    assert "<html" in Path("reports/report.html").read_text()
+
+
+def test_two_raw_rows_give_the_one_pair_they_hold(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = REAL / "uf_raw_2rows.jsonl"
+    if not file.is_file():
+        pytest.skip(f"{file.name} is not beside the checkout")
+    monkeypatch.chdir(tmp_path)
+    # Neither row has overall scores for two completions; the second has ratings for all four.
+    set_params(
+        model_folder,
+        source={"kind": "ultrafeedback", "path": str(file.resolve())},
+        binarize={"score": "aspect_mean"},
+        split={"validation": 0.0, "test": 0.0},
+    )
+    Path("curation").mkdir()
+    Path("curation/decisions.jsonl").touch()
+    for stage in LINE[:8]:
+        stage.main(load_params())
+    assert read_json(Path("metrics/binarize.json"))["dropped"] == {"too_few_completions": 1}
+    [pair] = read_table(Path("data/split/train.parquet"), SPLIT_PAIRS).rows(named=True)
+    assert (pair["chosen_model"], pair["rejected_model"], pair["source"]) == (
+        "starchat",
+        "pythia-12b",
+        "evol_instruct",
+    )
