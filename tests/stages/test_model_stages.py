@@ -193,7 +193,7 @@ def test_two_raw_rows_give_the_one_pair_they_hold(
     )
     Path("curation").mkdir()
     Path("curation/decisions.jsonl").touch()
-    for stage in LINE[:8]:
+    for stage in LINE[:7]:
         stage.main(load_params())
     assert read_json(Path("metrics/binarize.json"))["dropped"] == {"too_few_completions": 1}
     [pair] = read_table(Path("data/split/train.parquet"), SPLIT_PAIRS).rows(named=True)
