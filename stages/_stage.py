@@ -37,7 +37,7 @@ def run(main: Callable[[Params], None]) -> None:
         main: The stage; it is given the validated params.
 
     Raises:
-        SystemExit: With status 1, after a foreseen fault.
+        SystemExit: With status 1 after a foreseen fault, 130 after Ctrl-C.
     """
     try:
         main(load_params())
@@ -46,6 +46,9 @@ def run(main: Callable[[Params], None]) -> None:
             raise
         print(f"error: {_paragraph(error)}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped; what the stage made before is as it was", file=sys.stderr)
+        sys.exit(130)
 
 
 def _paragraph(error: PipelineError | OSError) -> str:

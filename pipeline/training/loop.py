@@ -157,10 +157,7 @@ def optimizer_step(
     model.train()
     totals = step_totals(pairs, params.nll_scope)
     sums: dict[str, float] = {}
-    for part in micro_batches(pairs, params.micro_batch_pairs):
-        batch = collate(part, pad_id, params.nll_scope == "full").to(model.device)
-        with autocast(model.device, params.dtype):
-            logps = pair_logps(model, batch)
+    for logps in _forward(model, pairs, pad_id, params):
         terms = orpo_terms(logps.nll_sum, logps.chosen, logps.rejected, totals, params.lambda_)
         terms.loss.backward()
         share = _pair_metrics(logps, totals.pairs)
@@ -183,6 +180,17 @@ def optimizer_step(
     optimizer.step()
     optimizer.zero_grad()
     return {**sums, "grad_norm": float(norm)}
+
+
+def _forward(
+    model: PreTrainedModel, pairs: Sequence[TokenPair], pad_id: int, params: TrainParams
+) -> Iterator[PairLogps]:
+    """Log-probabilities of the pairs, one micro-batch after the other."""
+    for part in micro_batches(pairs, params.micro_batch_pairs):
+        batch = collate(part, pad_id, params.nll_scope == "full").to(model.device)
+        with autocast(model.device, params.dtype):
+            logps = pair_logps(model, batch)
+        yield logps
 
 
 def _pair_metrics(logps: PairLogps, pairs: int) -> Metrics:
@@ -210,10 +218,7 @@ def validate(model: PreTrainedModel, shards: ShardSet, pad_id: int, params: Trai
     model.eval()
     totals = step_totals(pairs, params.nll_scope)
     sums: dict[str, float] = {}
-    for part in micro_batches(pairs, params.micro_batch_pairs):
-        batch = collate(part, pad_id, params.nll_scope == "full").to(model.device)
-        with autocast(model.device, params.dtype):
-            logps = pair_logps(model, batch)
+    for logps in _forward(model, pairs, pad_id, params):
         share = _pair_metrics(logps, totals.pairs)
         share["nll"] = float(logps.nll_sum) / totals.nll_tokens
         share["odds_ratio_term"] = float(odds_ratio_loss(logps.chosen, logps.rejected).sum()) / totals.pairs

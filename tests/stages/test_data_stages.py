@@ -204,6 +204,16 @@ def test_a_fault_in_the_code_goes_through(project: Path) -> None:
         _stage.run(broken)
 
 
+def test_ctrl_c_is_no_fault(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stopped(params: Params) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        _stage.run(stopped)
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "stopped; what the stage made before is as it was\n"
+
+
 def test_a_stage_runs_as_a_module(project: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
