@@ -130,8 +130,8 @@ class SplitParams(Section):
     """Train, validation and test, by duplicate cluster."""
 
     seed: int = Field(1, description="Salt of the hash that places a cluster.")
-    validation: Fraction = Field(0.1, description="Share of clusters for validation.")
-    test: Fraction = Field(0.2, description="Share of clusters for test.")
+    validation: Fraction = Field(0.15, description="Share of clusters for validation.")
+    test: Fraction = Field(0.15, description="Share of clusters for test.")
     max_train: OptionalLimit = Field(None, description="Most training pairs (rest to the ledger); null: all.")
     max_validation: OptionalLimit = Field(None, description="Most validation pairs; null: all.")
     max_test: OptionalLimit = Field(None, description="Most test pairs; null: all.")

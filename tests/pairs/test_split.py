@@ -75,7 +75,7 @@ def test_limits_keep_the_smallest_hashes_and_nest(many: pl.DataFrame) -> None:
     full, _ = split(PARAMS, many)
     kept: dict[int, set[str]] = {}
     for most in (10, 25):
-        placed, ledger = split(SplitParams(max_train=most, max_test=3), many)
+        placed, ledger = split(PARAMS.model_copy(update={"max_train": most, "max_test": 3}), many)
         parts = {name: set(placed.filter(pl.col("split") == name)["pair_id"]) for name in PARTS}
         assert (len(parts["train"]), len(parts["test"])) == (most, 3)
         assert parts["validation"] == set(full.filter(pl.col("split") == "validation")["pair_id"])
