@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import typer
 
-from pipeline.errors import PipelineError
+from pipeline.errors import foreseen_faults
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -27,18 +25,13 @@ def summary() -> None:
 
 
 def main() -> None:
-    """Run the command line; a fault a person can mend is printed in one paragraph, with status 1.
+    """Run the command line; a fault a person can mend is printed in one paragraph.
 
     Raises:
-        PipelineError: Only where the environment variable PIPELINE_TRACEBACK is 1, for its traceback.
+        SystemExit: As :func:`~pipeline.errors.foreseen_faults`, and at the end of every command.
     """
-    try:
+    with foreseen_faults():
         app(prog_name="python -m pipeline")
-    except PipelineError as error:
-        if os.environ.get("PIPELINE_TRACEBACK") == "1":
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+TRACEBACK = "PIPELINE_TRACEBACK"
+"""Set this environment variable to 1 to see the traceback of a foreseen fault too."""
 
 
 class PipelineError(Exception):
@@ -72,3 +79,38 @@ def shorten(text: str, limit: int = 160) -> str:
     """Text folded onto one line, at most ``limit`` characters; a longer one ends in an ellipsis."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+@contextmanager
+def foreseen_faults() -> Iterator[None]:
+    """Run a block as a program: a foreseen fault is printed as one paragraph and ends the process.
+
+    A :class:`PipelineError` and an :class:`OSError` (disk full, no permission) are printed to standard error
+    without a traceback, unless :data:`TRACEBACK` asks for it. Any other exception is a fault in the code and
+    goes through.
+
+    Raises:
+        SystemExit: With status 1 after a foreseen fault, 130 after Ctrl-C.
+    """
+    try:
+        yield
+    except (PipelineError, OSError) as error:
+        if os.environ.get(TRACEBACK) == "1":
+            raise
+        print(f"error: {_said(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped; what the stage made before is as it was", file=sys.stderr)
+        sys.exit(130)
+
+
+def _said(error: PipelineError | OSError) -> str:
+    if isinstance(error, PipelineError):
+        return error.paragraph()
+    return PipelineError(
+        "The operating system refused",
+        file=error.filename,
+        found=error.strerror or str(error) or type(error).__name__,
+        hint="Check the free space and the permissions there, then run it again; "
+        f"{TRACEBACK}=1 shows where it stopped",
+    ).paragraph()

@@ -1,7 +1,7 @@
 """Stage tokenize: split pairs to Arrow token shards, in data/tokenize."""
 
-from pipeline.files import atomic_folder, write_json
-from pipeline.ledger import write_ledger
+from pipeline.files import atomic_folder
+from pipeline.ledger import write_funnel, write_ledger
 from pipeline.params import Params
 from pipeline.schema import SPLIT_PAIRS, SPLITS
 from pipeline.tables import read_table
@@ -17,17 +17,10 @@ def main(params: Params) -> None:
     with atomic_folder(DATA / "tokenize") as folder:
         ledger, statistics = tokenize_splits(splits, tokenizer, params.tokenize, folder)
         write_ledger(folder, ledger)
-    write_json(
-        METRICS / "tokenize.json",
-        {
-            "unit_in": "pairs",
-            "in": sum(pairs.height for pairs in splits.values()),
-            "unit_out": "pairs",
-            "kept": sum(part["pairs"] for part in statistics.values()),
-            "dropped": ledger.counts(),
-            "splits": statistics,
-        },
-    )
+    taken = sum(pairs.height for pairs in splits.values())
+    kept = sum(part["pairs"] for part in statistics.values())
+    counts = {"splits": statistics}
+    write_funnel(METRICS / "tokenize.json", "pairs", taken, "pairs", kept, ledger, counts)
 
 
 if __name__ == "__main__":

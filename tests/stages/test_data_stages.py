@@ -15,13 +15,12 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline.errors import PipelineError
+from pipeline.errors import TRACEBACK, PipelineError
 from pipeline.files import read_json, sha256_file
 from pipeline.params import Params, load_params
 from pipeline.schema import CLUSTERED_PAIRS, COMPLETIONS, LEDGER, PAIRS, SPLIT_PAIRS
 from pipeline.tables import read_lineage, read_table
 from stages import _stage, binarize, curate, dedupe, filter, pull, split
-from stages._stage import TRACEBACK
 
 PROJECT = Path(__file__).parents[2]
 REAL = PROJECT / "../shared/data"
