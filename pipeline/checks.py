@@ -14,63 +14,30 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from pipeline.prose import (
+    MARKER,
+    MIN_WORDS,
+    filled_lines,
+    folded_words,
+    is_echo,
+    is_repetitive,
+    sentences,
+    words,
+)
+
 ArgValue = str | int | list[str]
 Args = Mapping[str, ArgValue]
 
 FAILURES = ("empty", "constraint", "topic", "echo", "repetition")
 
-MIN_WORDS = 5  # fewer words than this are a label, not an answer in prose
 MIN_SENTENCE_WORDS = 3  # a "sentence" shorter than this is a word tacked on to satisfy a check
 ONE_SENTENCE_MIN_WORDS = 6
-ECHO_SHARE = 0.4  # share of the response's trigrams that may come from the instruction
-QUOTED_SHARE = 0.6  # share of the instruction's trigrams that may come back in the response
-DISTINCT_TRIGRAM_SHARE = 0.7
-DISTINCT_WORD_SHARE = 0.5
-SHORT_RESPONSE_WORDS = 40  # long texts repeat small words by nature, so the word share binds short ones only
-SAME_WORD_RUN = 4
 
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-_MARKER = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+")
 _SENTENCE_CLOSED = re.compile(r"[.!?][\"'”’)\]]*$")
 _BULLET = re.compile(r"^[-*•] +\S")
 _NUMBERED = re.compile(r"^(\d+)[.)] +\S")
 _FENCE = re.compile(r"^```(?:json)?\s*\n(.*?)\n?```$", re.DOTALL)
 _TITLE = re.compile(r"^Title: *\S")
-
-
-def words(text: str) -> list[str]:
-    """Give the words of a text in order, case kept; punctuation is not a word."""
-    return _WORD.findall(text)
-
-
-def word_trigrams(text: str) -> list[tuple[str, str, str]]:
-    """Give the casefolded word 3-grams of a text in order, repeats included."""
-    return _trigrams(_folded(text))
-
-
-def _folded(text: str) -> list[str]:
-    return words(text.casefold())
-
-
-def _trigrams(said: list[str]) -> list[tuple[str, str, str]]:
-    return list(zip(said, said[1:], said[2:], strict=False))
-
-
-def trigram_jaccard(left: str, right: str) -> float:
-    """Give the Jaccard similarity of two texts over their sets of word 3-grams; 0.0 where neither has one."""
-    one, two = set(word_trigrams(left)), set(word_trigrams(right))
-    return len(one & two) / len(one | two) if one or two else 0.0
-
-
-def sentences(text: str) -> list[str]:
-    """Give the sentences of a text; a line break ends a sentence too, and list markers are left out."""
-    parts = [part for line in _lines(text) for part in _SENTENCE_END.split(_MARKER.sub("", line))]
-    return [part.strip() for part in parts if words(part)]
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 # --- constraints and their registry ---------------------------------------------------------------
@@ -241,40 +208,6 @@ def _starts_of(topic: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, topic))})", re.IGNORECASE)
 
 
-def is_echo(instruction: str, response: str) -> bool:
-    """Tell whether the response hands the instruction back instead of answering it."""
-    said, asked = _folded(response), _folded(instruction)
-    if not said or not asked:
-        return False
-    if f" {' '.join(said)} " in f" {' '.join(asked)} ":
-        return True
-    mine, theirs = _trigrams(said), set(_trigrams(asked))
-    if mine and sum(gram in theirs for gram in mine) > ECHO_SHARE * len(mine):
-        return True
-    # An echo drowned in other words still gives most of the instruction back.
-    return len(theirs) >= 4 and len(theirs & set(mine)) > QUOTED_SHARE * len(theirs)
-
-
-def is_repetitive(response: str) -> bool:
-    """Tell whether the response says the same thing over and over."""
-    said = _folded(response)
-    run = SAME_WORD_RUN
-    if any(len(set(said[start : start + run])) == 1 for start in range(len(said) - run + 1)):
-        return True
-    grams = _trigrams(said)
-    if len(said) >= 8 and len(set(grams)) < DISTINCT_TRIGRAM_SHARE * len(grams):
-        return True
-    if MIN_WORDS <= len(said) <= SHORT_RESPONSE_WORDS and len(set(said)) < DISTINCT_WORD_SHARE * len(said):
-        return True
-    return _has_twin(_lines(response)) or _has_twin(sentences(response))
-
-
-def _has_twin(parts: list[str]) -> bool:
-    bare = [" ".join(_folded(_MARKER.sub("", part))) for part in parts]
-    bare = [part for part in bare if part]
-    return len(set(bare)) < len(bare)
-
-
 # --- the kinds ------------------------------------------------------------------------------------
 
 
@@ -306,10 +239,10 @@ def _all_capitals(args: Args, text: str) -> bool:
 
 def _list_items(text: str, is_item: re.Pattern[str]) -> list[str] | None:
     """Give the items of a text that is a list and nothing else but one lead-in line; None where it is not."""
-    lines = _lines(text)
+    lines = filled_lines(text)
     if lines and lines[0].endswith(":") and not is_item.match(lines[0]):
         lines = lines[1:]
-    return lines if all(is_item.match(line) and words(_MARKER.sub("", line)) for line in lines) else None
+    return lines if all(is_item.match(line) and words(MARKER.sub("", line)) for line in lines) else None
 
 
 @_kind(count=int)
@@ -363,14 +296,14 @@ def _sentence_count(args: Args, text: str) -> bool:
 
 @_kind(word=str)
 def _include_keyword(args: Args, text: str) -> bool:
-    return _is_prose(text) and _word(args) in _folded(text)
+    return _is_prose(text) and _word(args) in folded_words(text)
 
 
 @_kind(word=str)
 def _avoid_keyword(args: Args, text: str) -> bool:
     word = _word(args)
     banned = {word, f"{word}s", f"{word}es", f"{word}'s", f"{word}’s"}
-    return _is_prose(text) and banned.isdisjoint(_folded(text))
+    return _is_prose(text) and banned.isdisjoint(folded_words(text))
 
 
 def _object(text: str) -> dict[str, object] | None:
@@ -419,15 +352,15 @@ def _max_words(args: Args, text: str) -> bool:
 
 @_kind(count=int)
 def _comma_list(args: Args, text: str) -> bool:
-    items = [" ".join(_folded(item)) for item in text.split(",")]
-    if len(_lines(text)) != 1 or len(items) != _count(args) or len(set(items)) != len(items):
+    items = [" ".join(folded_words(item)) for item in text.split(",")]
+    if len(filled_lines(text)) != 1 or len(items) != _count(args) or len(set(items)) != len(items):
         return False
     return all(1 <= len(item.split()) <= 4 for item in items)
 
 
 @_kind()
 def _title_line(args: Args, text: str) -> bool:
-    lines = _lines(text)
+    lines = filled_lines(text)
     return bool(lines) and bool(_TITLE.match(lines[0])) and _is_prose(" ".join(lines[1:]))
 
 

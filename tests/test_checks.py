@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.checks import (
-    ArgValue,
-    Constraint,
-    is_echo,
-    is_repetitive,
-    kinds,
-    names_topic,
-    required_args,
-    sentences,
-    trigram_jaccard,
-    verify,
-    words,
-)
+from pipeline.checks import ArgValue, Constraint, kinds, names_topic, required_args, verify
+from pipeline.prose import is_echo, is_repetitive, sentences, trigram_jaccard, words
 
 ASKED = "Please explain tides to a child."
 TIDE = ("tide", "tidal")

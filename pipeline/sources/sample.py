@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Any
 
-from pipeline.checks import Verdict, trigram_jaccard, verify
+from pipeline.checks import Verdict, verify
+from pipeline.prose import trigram_jaccard
 from pipeline.sources.sample_benchmark import BENCHMARK_PROMPTS
 from pipeline.sources.sample_instructions import SOURCE_OF, Ask, ask, stream
 from pipeline.sources.sample_models import JUNK, JUNK_MODEL, MODELS, Draft, answer

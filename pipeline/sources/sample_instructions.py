@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from random import Random
 
-from pipeline.checks import ArgValue, Constraint, words
+from pipeline.checks import ArgValue, Constraint
+from pipeline.prose import words
 from pipeline.sources.sample_topics import TOPICS, Topic
 from pipeline.sources.sample_wordings import AUDIENCES, LIST_VERBS, VERBS, WORDINGS
 

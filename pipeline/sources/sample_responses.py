@@ -10,7 +10,8 @@ import string
 from collections.abc import Callable, Sequence
 from random import Random
 
-from pipeline.checks import names_topic, words
+from pipeline.checks import names_topic
+from pipeline.prose import words
 from pipeline.sources.sample_instructions import Ask, facts_without
 from pipeline.sources.sample_topics import Topic
 

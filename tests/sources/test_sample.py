@@ -10,7 +10,8 @@ from random import Random
 
 import pytest
 
-from pipeline.checks import Constraint, kinds, trigram_jaccard, verify, word_trigrams, words
+from pipeline.checks import Constraint, kinds, verify
+from pipeline.prose import trigram_jaccard, word_trigrams, words
 from pipeline.sources.sample import (
     BENCHMARK_PROMPTS,
     BORROWED,
