@@ -22,8 +22,8 @@ def pick_device() -> torch.device:
 
 
 def autocast(device: torch.device, dtype: str) -> Autocast:
-    """Autocast of the matmuls to bf16, or nothing for float32."""
-    if dtype == "bf16":
+    """Autocast of the matmuls to bf16 for bf16_autocast, else nothing."""
+    if dtype == "bf16_autocast":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 

@@ -122,6 +122,8 @@ class LossTerms:
         odds_ratio: L_OR, mean over the step's pairs, detached; measured under every objective.
         preference: The term lambda weighs, detached: L_PR for probability_ratio, else L_OR.
         margin: log odds margin of each pair, detached, shape (pairs in the micro-batch,).
+        chosen: Mean log-probability per token of each chosen response (eq. 3), detached, shape (pairs,).
+        rejected: The same of each rejected response.
     """
 
     loss: Tensor
@@ -129,6 +131,8 @@ class LossTerms:
     odds_ratio: Tensor
     preference: Tensor
     margin: Tensor
+    chosen: Tensor
+    rejected: Tensor
 
 
 def loss_terms(
@@ -156,4 +160,6 @@ def loss_terms(
         odds_ratio=odds_ratio.detach(),
         preference=preference.detach(),
         margin=margin.detach(),
+        chosen=chosen_logp.detach(),
+        rejected=rejected_logp.detach(),
     )
