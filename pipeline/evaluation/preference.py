@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 from pipeline.progress import track
 from pipeline.schema import EVALUATED_PAIRS
 from pipeline.tokens.shards import ShardSet, TokenPair
-from pipeline.training.forward import collate, pair_logps
+from pipeline.training.batch import Batch, pack, pad
+from pipeline.training.forward import packed_attention, pair_logps
 from pipeline.training.model import autocast
 from pipeline.training.objective import log_odds_margin
 
@@ -36,8 +37,10 @@ def score_pairs(
     pairs = sorted(shards, key=lambda pair: (-pair.longest, pair.pair_id))
     batches = [pairs[start : start + batch_pairs] for start in range(0, len(pairs), batch_pairs)]
     rows: list[dict[str, object]] = []
-    for part in track(batches, f"score pairs ({name})", total=len(batches), unit="batches"):
-        rows += _score_batch(model, part, pad_id, dtype)
+    with packed_attention(model) as fault:
+        for part in track(batches, f"score pairs ({name})", total=len(batches), unit="batches"):
+            batch = pack(part) if fault is None else pad(part, pad_id)
+            rows += _score_batch(model, part, batch, dtype)
     columns = {
         column: EVALUATED_PAIRS.columns[column].dtype
         for column in EVALUATED_PAIRS.columns
@@ -47,11 +50,10 @@ def score_pairs(
 
 
 def _score_batch(
-    model: PreTrainedModel, pairs: list[TokenPair], pad_id: int, dtype: str
+    model: PreTrainedModel, pairs: list[TokenPair], batch: Batch, dtype: str
 ) -> list[dict[str, object]]:
-    batch = collate(pairs, pad_id).to(model.device)
-    with autocast(model.device, dtype):
-        logps = pair_logps(model, batch)
+    with autocast(model.device, "bf16_autocast" if dtype == "bf16" else dtype):
+        logps = pair_logps(model, batch.to(model.device))
     margins = log_odds_margin(logps.chosen, logps.rejected)
     values = zip(pairs, logps.chosen.tolist(), logps.rejected.tolist(), margins.tolist(), strict=True)
     return [

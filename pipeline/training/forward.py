@@ -1,14 +1,9 @@
-"""From token pairs to log-probabilities: logits only where they are asked for.
-
-The vocabulary is the widest thing in a small model: the head is applied to the positions that predict a token
-in scope and to no others, in chunks whose logits are recomputed in the backward pass, so that full logits
-never exist.
-"""
+"""From a batch to log-probabilities: the decoder over packed or padded pairs, logits only at targets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,98 +12,57 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from pipeline.tokens.shards import TokenPair
+from pipeline.training import attention
+from pipeline.training.batch import Batch, pack, pad
+from pipeline.training.linear import OneDnnLinear
+from pipeline.training.logps import PairLogps, reduce_logps
 
 HEAD_CHUNK = 2048
-"""Positions whose logits exist at once."""
+"""Targets whose logits exist at once."""
+
+_AGREE = 1e-3
+"""How far packed and padded log-probabilities may differ in the dtype of the model: float32 rounding, and no
+token that sees what it should not."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Pairs as one right-padded batch of sequences: the chosen ones, then the rejected ones.
-
-    Attributes:
-        input_ids: int64, shape (2 * pairs, length).
-        attention_mask: int64, the same shape; 0 on padding.
-        targets: bool, the same shape: tokens whose log-probability is asked for.
-        response: bool, the same shape: targets that belong to the response (the others are prompt tokens).
-        pair_ids: The pairs, in order.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    targets: Tensor
-    response: Tensor
-    pair_ids: list[str]
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        return Batch(
-            self.input_ids.to(device),
-            self.attention_mask.to(device),
-            self.targets.to(device),
-            self.response.to(device),
-            self.pair_ids,
-        )
-
-
-def collate(pairs: Sequence[TokenPair], pad_id: int, prompt_targets: bool = False) -> Batch:
-    """Lay pairs out as one batch.
+def target_states(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """The decoder's last hidden states that predict the targets, shape (targets, hidden).
 
     Args:
-        pairs: At least one.
-        pad_id: What padding holds; never attended to and never a target.
-        prompt_targets: Whether all of the prompt's tokens of the chosen sequences are targets too (nll_scope
-            full); else those that the shard's mask marks are (``tokenize.loss_on``).
-    """
-    sequences = [
-        (pair.prompt_ids, pair.chosen_ids, pair.chosen_mask, pair.prompt_mask | prompt_targets)
-        for pair in pairs
-    ]
-    sequences += [
-        (pair.prompt_ids, pair.rejected_ids, pair.rejected_mask, np.zeros_like(pair.prompt_mask))
-        for pair in pairs
-    ]
-    length = max(len(prompt) + len(response) for prompt, response, _, _ in sequences)
-    ids = np.full((len(sequences), length), pad_id, dtype=np.int64)
-    attended = np.zeros((len(sequences), length), dtype=np.int64)
-    targets = np.zeros((len(sequences), length), dtype=np.bool_)
-    in_response = np.zeros((len(sequences), length), dtype=np.bool_)
-    for row, (prompt, response, mask, prompt_mask) in enumerate(sequences):
-        end = len(prompt) + len(response)
-        ids[row, : len(prompt)] = prompt
-        ids[row, len(prompt) : end] = response
-        attended[row, :end] = 1
-        in_response[row, len(prompt) : end] = mask
-        targets[row] = in_response[row]
-        targets[row, : len(prompt)] = prompt_mask
-    # Nothing predicts the first token.
-    targets[:, 0] = False
-    return Batch(
-        torch.from_numpy(ids),
-        torch.from_numpy(attended),
-        torch.from_numpy(targets),
-        torch.from_numpy(in_response & targets),
-        [pair.pair_id for pair in pairs],
-    )
-
-
-def target_logps(model: PreTrainedModel, batch: Batch) -> Tensor:
-    """Log-probability of every target token, shape (targets,), in row-major order of ``targets``.
-
-    float32, or float64 for a model in float64.
+        model: A causal language model; with packed attention where the batch is packed.
+        batch: The pairs.
 
     Raises:
         RuntimeError: As the model's forward does (out of memory, say).
     """
-    decoded = model.get_decoder()(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False
-    )
+    with OneDnnLinear():
+        decoded = model.get_decoder()(input_ids=batch.input_ids, use_cache=False, **_layout(batch))
     hidden: Tensor = decoded.last_hidden_state
-    # The state at position t - 1 predicts the token at t.
-    states = hidden[:, :-1][batch.targets[:, 1:]]
-    labels = batch.input_ids[batch.targets]
+    return hidden.flatten(0, 1).index_select(0, batch.states)
+
+
+def _layout(batch: Batch) -> dict[str, object]:
+    """What tells the decoder which token sees which."""
+    if batch.spans is None:
+        return {"attention_mask": batch.attention_mask}
+    layout: dict[str, object] = {"position_ids": batch.position_ids, "spans": batch.spans}
+    if batch.input_ids.device.type == "cuda":
+        layout["block_masks"] = attention.BlockMasks(batch.spans, batch.position_ids)
+    return layout
+
+
+def target_logps(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """Log-probability of every target, shape (targets,), in the batch's order.
+
+    Differentiable; logits are made in chunks, and again in the backward pass. float32, or float64 for a model
+    in float64.
+
+    Raises:
+        RuntimeError: As :func:`target_states`.
+    """
+    states = target_states(model, batch)
     head = model.get_output_embeddings()
-    chunks = zip(states.split(HEAD_CHUNK), labels.split(HEAD_CHUNK), strict=True)
+    chunks = zip(states.split(HEAD_CHUNK), batch.labels.split(HEAD_CHUNK), strict=True)
     if len(states) <= HEAD_CHUNK or not torch.is_grad_enabled():
         return torch.cat([_chunk_logps(head, part, label) for part, label in chunks])
     return torch.cat(
@@ -117,43 +71,17 @@ def target_logps(model: PreTrainedModel, batch: Batch) -> Tensor:
 
 
 def _chunk_logps(head: nn.Module, states: Tensor, labels: Tensor) -> Tensor:
-    logits: Tensor = head(states)
+    with OneDnnLinear():
+        logits: Tensor = head(states)
     logits = logits if logits.dtype == torch.float64 else logits.float()
     picked = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return picked - torch.logsumexp(logits, dim=-1)
 
 
-@dataclass(frozen=True)
-class PairLogps:
-    """Log-probabilities of a batch of pairs.
-
-    Attributes:
-        chosen: Mean log-probability per token of each chosen response (eq. 3), float32, shape (pairs,).
-        rejected: The same of each rejected response.
-        nll_sum: Sum of negative log-probabilities of the chosen sequences' targets, a scalar.
-        nll_means: Mean negative log-probability of each chosen sequence's targets, shape (pairs,).
-    """
-
-    chosen: Tensor
-    rejected: Tensor
-    nll_sum: Tensor
-    nll_means: Tensor
-
-
 def pair_logps(model: PreTrainedModel, batch: Batch) -> PairLogps:
     """Run a batch through the model and reduce to what the objective and the evaluation need."""
     logps = target_logps(model, batch)
-    rows = torch.arange(len(batch.targets), device=logps.device).unsqueeze(1).expand_as(batch.targets)
-    rows = rows[batch.targets]
-    in_response = batch.response[batch.targets]
-    pairs = len(batch.pair_ids)
-    sums = logps.new_zeros(2 * pairs).index_add(0, rows[in_response], logps[in_response])
-    means = sums / batch.response.sum(dim=1)
-    of_chosen = rows < pairs
-    chosen_logps = logps[of_chosen]
-    chosen_sums = logps.new_zeros(pairs).index_add(0, rows[of_chosen], chosen_logps)
-    nll_means = -chosen_sums / batch.targets[:pairs].sum(dim=1)
-    return PairLogps(means[:pairs], means[pairs:], -chosen_logps.sum(), nll_means)
+    return reduce_logps(logps, batch.sequences, batch.in_response, len(batch.pair_ids))
 
 
 def check_head(model: PreTrainedModel) -> bool:
@@ -170,3 +98,65 @@ def check_head(model: PreTrainedModel) -> bool:
             model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
         )
     return bool(torch.allclose(whole.float(), parts.float(), rtol=1e-4, atol=1e-4))
+
+
+@contextlib.contextmanager
+def packed_attention(model: PreTrainedModel) -> Iterator[str | None]:
+    """Give a model packed attention for a while, where it can take it.
+
+    Yields:
+        None; or why it cannot, with the model's own attention left in place.
+    """
+    own = model.config._attn_implementation
+    fault = why_not_packed(model)
+    if fault is None:
+        model.set_attn_implementation(attention.NAME)
+    try:
+        yield fault
+    finally:
+        if fault is None:
+            model.set_attn_implementation(own)
+
+
+def why_not_packed(model: PreTrainedModel) -> str | None:
+    """Why a model cannot take packed pairs; None where it can.
+
+    Two made-up pairs are run packed and padded, and every target's log-probability compared: a model whose
+    attention is not transformers' interface, or whose positions come from elsewhere, shows there.
+    """
+    own = model.config._attn_implementation
+    training = model.training
+    pairs = _made_up_pairs(int(model.config.get_text_config().vocab_size))
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.no_grad():
+            padded = target_logps(model, pad(pairs, 0, True).to(device))
+            model.set_attn_implementation(attention.NAME)
+            packed = target_logps(model, pack(pairs, True).to(device))
+    except Exception as error:
+        # What a foreign model does with arguments it was not written for is its own affair.
+        return f"{type(error).__name__}: {error}"
+    finally:
+        model.set_attn_implementation(own)
+        model.train(training)
+    apart = float((padded - packed).abs().max())
+    limit = _AGREE if padded.dtype == torch.float64 or _is_float32(model) else 1.0
+    return None if apart <= limit else f"its log-probabilities differ by {apart:.2g}"
+
+
+def _is_float32(model: PreTrainedModel) -> bool:
+    return next(model.parameters()).dtype == torch.float32
+
+
+def _made_up_pairs(vocabulary: int) -> Sequence[TokenPair]:
+    random = np.random.default_rng(0)
+    sizes = ((7, 5, 6), (4, 9, 3))
+    pairs = []
+    for place, lengths in enumerate(sizes):
+        prompt, chosen, rejected = (
+            random.integers(1, vocabulary, length).astype(np.int32) for length in lengths
+        )
+        masks = [np.ones(length, np.bool_) for length in lengths]
+        pairs.append(TokenPair(str(place), prompt, chosen, rejected, *masks))
+    return pairs

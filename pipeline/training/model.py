@@ -70,6 +70,20 @@ def load_model(folder: Path, trust_remote_code: bool = False) -> PreTrainedModel
     return model
 
 
+def disable_dropout(model: PreTrainedModel) -> None:
+    """Turn off the dropout a model brings along, in place; adapters put in later keep theirs.
+
+    With it, a step's loss would depend on how the step is cut into micro-batches and ranks.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        # Attention layers and OPT's layers hold theirs as a number.
+        for name in ("dropout", "attention_dropout", "layerdrop"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+
+
 def add_adapters(model: PreTrainedModel, params: LoraParams) -> None:
     """Put LoRA adapters in and freeze the rest; the model keeps its class and is changed in place.
 

@@ -134,6 +134,10 @@ class LossTerms:
     chosen: Tensor
     rejected: Tensor
 
+    def detach(self) -> LossTerms:
+        """The same, without a way back."""
+        return LossTerms(**{name: value.detach() for name, value in vars(self).items()})
+
 
 def loss_terms(
     nll_sum: Tensor, chosen_logp: Tensor, rejected_logp: Tensor, totals: StepTotals, objective: Objective

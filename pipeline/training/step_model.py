@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from pipeline.params import TrainParams
 from pipeline.tokens.shards import TokenPair
+from pipeline.training import attention
+from pipeline.training.batch import Batch, pack, pad
 from pipeline.training.dialects import objective_of
-from pipeline.training.forward import Batch, collate, pair_logps
+from pipeline.training.forward import target_logps, target_states, why_not_packed
+from pipeline.training.head import Task, head_loss
+from pipeline.training.logps import reduce_logps
 from pipeline.training.model import autocast
 from pipeline.training.objective import LossTerms, loss_terms
+from pipeline.training.packing import plan_bins, plan_rows
 from pipeline.training.totals import StepTotals
 
 
 class StepModel(nn.Module):
     """Wraps a causal language model; what DDP and FSDP wrap in turn, since all of a pass runs in its forward.
+
+    Where the model can take it and params do not say otherwise, it gets packed attention for good, and pairs
+    are packed; else each sequence is a padded row, and a line on standard error says why.
 
     Args:
         model: The language model; its parameters are this module's.
@@ -32,17 +41,27 @@ class StepModel(nn.Module):
         self.pad_id = pad_id
         self.params = params
         self.objective = objective_of(params)
+        self.packs = params.shared_prefix and _made_to_pack(model)
 
     def micro_batches(self, pairs: Sequence[TokenPair]) -> Iterator[Batch]:
         """The pairs of a step (or of a validation pass), laid out for one forward pass after another.
 
         Every pair comes once; each micro-batch keeps to ``micro_batch_tokens`` unless one pair is longer.
         """
-        size = max(1, self.params.micro_batch_tokens // 1024)
-        ordered = sorted(pairs, key=lambda pair: -pair.longest)
-        for start in range(0, len(ordered), size):
-            part = ordered[start : start + size]
-            yield collate(part, self.pad_id, self.objective.nll_scope == "full").to(self.model.device)
+        room = self.params.micro_batch_tokens
+        if self.packs:
+            lengths = [len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in pairs]
+            plan = plan_bins(lengths, room)
+        else:
+            plan = plan_rows([2 * pair.longest for pair in pairs], room)
+        for places in plan:
+            yield self.lay_out([pairs[place] for place in places])
+
+    def lay_out(self, pairs: Sequence[TokenPair]) -> Batch:
+        """Pairs as one batch, packed or padded, on the model's device."""
+        with_prompt = self.objective.nll_scope == "full"
+        batch = pack(pairs, with_prompt) if self.packs else pad(pairs, self.pad_id, with_prompt)
+        return batch.to(self.model.device)
 
     def forward(self, batch: Batch, totals: StepTotals) -> LossTerms:
         """The micro-batch's share of the step's loss, with its gradient where gradients are on.
@@ -51,10 +70,30 @@ class StepModel(nn.Module):
             batch: One of :meth:`micro_batches`.
             totals: The whole step's, over all micro-batches and ranks.
         """
+        head = self.model.get_output_embeddings()
         with autocast(self.model.device, self.params.dtype):
-            logps = pair_logps(self.model, batch)
-        nll = logps.nll_means.sum() if self.objective.nll_reduction == "sequence_mean" else logps.nll_sum
-        return loss_terms(nll, logps.chosen, logps.rejected, totals, self.objective)
+            # A head that is more than its weights, adapted by LoRA say, is left to autograd.
+            if type(head) is nn.Linear:
+                states = target_states(self.model, batch)
+                return head_loss(states, head, Task(batch, totals, self.objective))
+            return self._differentiated(target_logps(self.model, batch), batch, totals)
+
+    def _differentiated(self, logps: Tensor, batch: Batch, totals: StepTotals) -> LossTerms:
+        reduced = reduce_logps(logps, batch.sequences, batch.in_response, len(batch.pair_ids))
+        nll = reduced.nll(self.objective)
+        return loss_terms(nll, reduced.chosen, reduced.rejected, totals, self.objective)
+
+
+def _made_to_pack(model: PreTrainedModel) -> bool:
+    fault = why_not_packed(model)
+    if fault is None:
+        model.set_attn_implementation(attention.NAME)
+        return True
+    print(
+        f"{model.config.model_type} cannot take packed pairs ({fault}); each sequence runs as a padded row",
+        file=sys.stderr,
+    )
+    return False
 
 
 def trained_parameters(model: nn.Module) -> list[torch.nn.Parameter]:
