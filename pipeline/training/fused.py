@@ -1,0 +1,138 @@
+"""RMS norms and gated MLPs that keep less for the backward pass, in the place of a model's own.
+
+transformers' modules leave every intermediate result to autograd: a float32 copy and a normalised copy for each
+norm, the activation and the product for each MLP. Here only the inputs are kept, and the rest is made again
+while they are in cache. A module is replaced only if it proves equal on a sample, forward and backward, so that
+variants (a norm that adds one to its weight, another activation) keep their own code.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from pipeline.training.linear import linear, product
+
+
+class _RmsNorm(torch.autograd.Function):
+    """``weight * x / rms(x)``, normalised in float32 and rounded before the weight, as Llama has it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        wide = _widened(x)
+        rstd = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+        ctx.save_for_backward(x, weight, rstd)
+        return weight * (wide * rstd).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, rstd = ctx.saved_tensors
+        normed = _widened(x) * rstd
+        of_weight = None
+        if ctx.needs_input_grad[1]:
+            of_weight = (_widened(grad) * normed).flatten(0, -2).sum(0).to(weight.dtype)
+        scaled = _widened(grad * weight)
+        along = (scaled * normed).mean(-1, keepdim=True)
+        of_x = scaled.addcmul_(normed, along, value=-1).mul_(rstd).to(x.dtype)
+        return of_x, of_weight, None
+
+
+def _widened(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
+class _GatedDown(torch.autograd.Function):
+    """``(silu(gate) * up) @ weight.T``, the second half of a gated MLP (Shazeer 2020, SwiGLU)."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up, weight)
+        return linear(nn.functional.silu(gate).mul_(up), weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        gate, up, weight = ctx.saved_tensors
+        rows = grad.flatten(0, -2)
+        activated = nn.functional.silu(gate)
+        of_weight = None
+        if ctx.needs_input_grad[2]:
+            of_weight = product(rows.t(), (activated * up).flatten(0, -2))
+        of_product = product(rows, weight).view(gate.shape)
+        of_up = activated.mul_(of_product)
+        of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)
+        return of_gate, of_up, of_weight
+
+
+def _norm_forward(self: Any, hidden_states: Tensor) -> Tensor:
+    out: Tensor = _RmsNorm.apply(hidden_states, self.weight, self.variance_epsilon)  # type: ignore[no-untyped-call]
+    return out
+
+
+def _mlp_forward(self: Any, x: Tensor) -> Tensor:
+    gate, up = self.gate_proj(x), self.up_proj(x)
+    out: Tensor = _GatedDown.apply(gate, up, self.down_proj.weight)  # type: ignore[no-untyped-call]
+    return out
+
+
+def fuse(model: nn.Module) -> int:
+    """Replace the model's RMS norms and gated MLPs where that changes nothing, in place.
+
+    To be called before adapters are put in: an MLP whose layers are more than their weights is left alone.
+    The replaced forward belongs to the module, not to what is saved of it.
+
+    Returns:
+        How many modules were replaced.
+    """
+    return sum(_replaced(module) for module in model.modules())
+
+
+def _replaced(module: nn.Module) -> bool:
+    if _looks_like_norm(module):
+        forward, width = _norm_forward, module.weight.shape[0]  # type: ignore[union-attr,index]
+    elif _looks_like_mlp(module):
+        forward, width = _mlp_forward, module.gate_proj.in_features  # type: ignore[union-attr]
+    else:
+        return False
+    own = module.forward
+    expected = _sample(module, int(width))
+    module.forward = types.MethodType(forward, module)
+    found = _sample(module, int(width))
+    if all(_agree(a, b) for a, b in zip(expected, found, strict=True)):
+        return True
+    module.forward = own
+    return False
+
+
+def _agree(expected: Tensor, found: Tensor) -> bool:
+    """Whether two results differ by no more than rounding."""
+    rounding = 16 * torch.finfo(expected.dtype).eps
+    apart = (expected.float() - found.float()).abs().max()
+    return bool(apart <= rounding * expected.float().abs().max())
+
+
+def _looks_like_norm(module: nn.Module) -> bool:
+    names = [name for name, _ in module.named_parameters()]
+    return names == ["weight"] and isinstance(getattr(module, "variance_epsilon", None), float)
+
+
+def _looks_like_mlp(module: nn.Module) -> bool:
+    layers = [getattr(module, f"{name}_proj", None) for name in ("gate", "up", "down")]
+    return all(type(layer) is nn.Linear and layer.bias is None for layer in layers)
+
+
+def _sample(module: nn.Module, width: int) -> list[Tensor]:
+    """The output and all gradients of a module on a fixed input."""
+    weight = next(module.parameters())
+    steps = torch.arange(5 * width, dtype=torch.float32).view(1, 5, width)
+    x = torch.sin(steps).to(weight.device, weight.dtype).requires_grad_()
+    with torch.enable_grad():
+        out = module(x)
+        wanted = [x, *(parameter for parameter in module.parameters() if parameter.requires_grad)]
+        grads = torch.autograd.grad((out * torch.cos(steps).to(out)).sum(), wanted)
+    return [out.detach(), *grads]
