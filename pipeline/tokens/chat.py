@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerFast
 
+from pipeline.tokens.skeleton import TemplateRenderer
 from pipeline.tokens.templates import Conversation, Message, fold_system, render, takes_system
+from pipeline.tokens.turns import answered, assistant_turns, response_turn, without_eos
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ def render_response(
     eos = str(tokenizer.eos_token)
     bare = without_eos(response, eos)
     [messages] = _messages(tokenizer, [prompt])
-    [whole] = render(tokenizer, [_answered(messages, bare)], False)
-    return _turn(whole, rendered_prompt, bare, eos)
+    [whole] = render(tokenizer, [answered(messages, bare)], False)
+    return response_turn(whole, rendered_prompt, bare, eos)
 
 
 def render_pair(
@@ -86,88 +88,68 @@ def render_pair(
 def render_pairs(
     tokenizer: PreTrainedTokenizerFast, pairs: Sequence[PairTexts], all_assistant_turns: bool = False
 ) -> list[RenderedPair]:
-    """Render pairs, each prompt and each response once.
-
-    Args:
-        tokenizer: With a chat template.
-        pairs: The pairs.
-        all_assistant_turns: Whether to look for earlier assistant turns to train on.
+    """:meth:`PairRenderer.render` of pairs that are all there are.
 
     Raises:
         jinja2.TemplateError: If the template refuses a conversation.
     """
-    eos = str(tokenizer.eos_token)
-    prompts = _messages(tokenizer, [pair.prompt for pair in pairs])
-    bare = [[without_eos(text, eos) for text in (pair.chosen, pair.rejected)] for pair in pairs]
-    heads = render(tokenizer, prompts, True)
-    answered = [
-        _answered(prompt, text) for prompt, texts in zip(prompts, bare, strict=True) for text in texts
-    ]
-    wholes = render(tokenizer, answered, False)
-    rendered = []
-    for place, (pair, prompt, head, texts) in enumerate(zip(pairs, prompts, heads, bare, strict=True)):
-        chosen, rejected = (
-            _turn(whole, head, text, eos)
-            for whole, text in zip(wholes[2 * place : 2 * place + 2], texts, strict=True)
-        )
-        turns, missed = assistant_turns(tokenizer, prompt, head) if all_assistant_turns else ((), 0)
-        rendered.append(
-            RenderedPair(
-                head,
-                chosen,
-                rejected,
-                turns,
-                missed,
-                system_folded=len(prompt) != len(pair.prompt),
-                inner_eos=eos in pair.chosen or eos in pair.rejected,
-            )
-        )
-    return rendered
+    return PairRenderer(tokenizer).render(pairs, all_assistant_turns)
 
 
-def assistant_turns(
-    tokenizer: PreTrainedTokenizerFast, prompt: Sequence[Message], head: str
-) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Where the assistant's turns lie in a rendered prompt, from after their header to their EOS inclusive.
+class PairRenderer:
+    """Renders blocks of pairs; what it learns of the template serves all of them.
 
     Args:
         tokenizer: With a chat template.
-        prompt: The messages, as they were rendered.
-        head: Their rendering with the generation prompt.
-
-    Returns:
-        Start and end of each turn found, in characters, in order; and how many were not found.
-
-    Raises:
-        jinja2.TemplateError: If the template refuses a beginning of the conversation.
     """
-    eos = str(tokenizer.eos_token)
-    found: list[tuple[int, int]] = []
-    missed = 0
-    for place, message in enumerate(prompt):
-        if message["role"] != "assistant":
-            continue
-        before = render(tokenizer, [prompt[:place]], True)[0] if place else head + eos
-        if not head.startswith(before):
-            missed += 1
-            continue
-        turn = render_response(tokenizer, prompt[:place], before, message["content"])
-        # Where a template ends turns without EOS, the one put after a response is not there.
-        written = next(
-            (text for text in (turn, turn.removesuffix(eos)) if head.startswith(text, len(before))), ""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._tokenizer = tokenizer
+        self._eos = str(tokenizer.eos_token)
+        self._render = TemplateRenderer(tokenizer).render
+
+    def render(self, pairs: Sequence[PairTexts], all_assistant_turns: bool = False) -> list[RenderedPair]:
+        """The texts of each pair, in order.
+
+        Args:
+            pairs: The pairs.
+            all_assistant_turns: Whether to look for earlier assistant turns to train on.
+
+        Raises:
+            jinja2.TemplateError: If the template refuses a conversation.
+        """
+        prompts = _messages(self._tokenizer, [pair.prompt for pair in pairs])
+        heads = self._render(prompts, True)
+        bare = [[without_eos(text, self._eos) for text in (pair.chosen, pair.rejected)] for pair in pairs]
+        wholes = iter(
+            self._render(
+                [
+                    answered(prompt, text)
+                    for prompt, texts in zip(prompts, bare, strict=True)
+                    for text in texts
+                ],
+                False,
+            )
         )
-        if written:
-            found.append((len(before), len(before) + len(written)))
-        else:
-            missed += 1
-    return tuple(found), missed
-
-
-def without_eos(response: str, eos: str) -> str:
-    """The response without the EOS tokens, and the space after them, that its own text ends with."""
-    while eos in response and (bare := response.rstrip()).endswith(eos):
-        response = bare.removesuffix(eos)
-    return response
+        rendered = []
+        for pair, prompt, head, texts in zip(pairs, prompts, heads, bare, strict=True):
+            chosen, rejected = (response_turn(next(wholes), head, text, self._eos) for text in texts)
+            turns: tuple[tuple[int, int], ...] = ()
+            missed = 0
+            if all_assistant_turns:
+                turns, missed = assistant_turns(self._render, self._eos, prompt, head)
+            rendered.append(
+                RenderedPair(
+                    head,
+                    chosen,
+                    rejected,
+                    turns,
+                    missed,
+                    system_folded=len(prompt) != len(pair.prompt),
+                    inner_eos=self._eos in pair.chosen or self._eos in pair.rejected,
+                )
+            )
+        return rendered
 
 
 def _messages(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Sequence[Message]]) -> list[Conversation]:
@@ -176,25 +158,6 @@ def _messages(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Sequence[Mes
     if begins_with_system and not takes_system(tokenizer):
         return [fold_system(prompt) for prompt in prompts]
     return [[dict(message) for message in prompt] for prompt in prompts]
-
-
-def _answered(prompt: Conversation, response: str) -> Conversation:
-    return [*prompt, {"role": "assistant", "content": response}]
-
-
-def _turn(whole: str, head: str, response: str, eos: str) -> str:
-    """The assistant's turn after ``head``, up to the first EOS behind the response's own text."""
-    if not whole.startswith(head):
-        # The template writes the assistant's turn otherwise than its generation prompt announces it (an empty
-        # reasoning block, say): the response alone is what a generation would hold.
-        return response + eos
-    turn = whole[len(head) :]
-    if eos in response:
-        # The text itself names the token: the one that ends the turn lies after the text.
-        end = turn.find(eos, max(turn.find(response.strip()), 0) + len(response.strip()))
-    else:
-        end = turn.rfind(eos)
-    return turn + eos if end < 0 else turn[: end + len(eos)]
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:

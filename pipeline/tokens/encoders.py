@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from pipeline.tokens.hard_strings import hard_strings
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 
-FAST = ("fastokens", "tokie")
+FAST = ("tokie", "fastokens")
 """Packages of the extra ``fast``, the one tried first in front."""
 
 
@@ -59,10 +60,14 @@ class Encoder(Protocol):
         """Ids of each text."""
 
 
+def _offsets(lengths: npt.ArrayLike) -> Offsets:
+    """Where each text's ids begin, and where the last one's end."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+
 def _from_lists(lists: Sequence[Sequence[int]]) -> Encoded:
-    offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(ids) for ids in lists], out=offsets[1:])
-    ids = np.fromiter((token for ids in lists for token in ids), np.int32, int(offsets[-1]))
+    offsets = _offsets([len(ids) for ids in lists])
+    ids = np.fromiter(chain.from_iterable(lists), np.int32, int(offsets[-1]))
     return Encoded(ids, offsets)
 
 
@@ -114,8 +119,8 @@ class TokieEncoder:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Ids of each text."""
-        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
-        return _from_lists([encoding.ids for encoding in encodings])
+        ids, lengths = self._backend.encode_batch_flat(list(texts), add_special_tokens=False)
+        return Encoded(np.asarray(ids, np.int32), _offsets(lengths))
 
 
 def _backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:

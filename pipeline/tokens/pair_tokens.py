@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.errors import PipelineError
 from pipeline.params import TokenizeParams
 from pipeline.tokens.boundary import EncodedPair, PairEncoder
-from pipeline.tokens.chat import PairTexts, RenderedPair, render_pairs
+from pipeline.tokens.chat import PairRenderer, PairTexts, RenderedPair
 from pipeline.tokens.encoders import Encoder, Ids
 from pipeline.tokens.shards import TokenPair
 from pipeline.tokens.templates import Message
@@ -61,6 +61,7 @@ class PairTokenizer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: Encoder, params: TokenizeParams) -> None:
         self._tokenizer, self._params = tokenizer, params
+        self._renderer = PairRenderer(tokenizer)
         self._encoder = PairEncoder(tokenizer, encoder)
         self._eos = int(tokenizer.eos_token_id)
 
@@ -142,14 +143,14 @@ class PairTokenizer:
         all_turns = self._params.loss_on == "all_assistant_turns"
         pairs = [PairTexts(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
         try:
-            return render_pairs(self._tokenizer, pairs, all_turns)
+            return self._renderer.render(pairs, all_turns)
         except TemplateError:
             # One of them: once more, one by one, to say which.
             return [self._render_one(row, pair, all_turns) for row, pair in zip(rows, pairs, strict=True)]
 
     def _render_one(self, row: Mapping[str, Any], pair: PairTexts, all_turns: bool) -> RenderedPair:
         try:
-            return render_pairs(self._tokenizer, [pair], all_turns)[0]
+            return self._renderer.render([pair], all_turns)[0]
         except TemplateError as error:
             roles = [message["role"] for message in pair.prompt]
             raise PipelineError(
