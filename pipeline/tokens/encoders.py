@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
@@ -25,7 +26,7 @@ from pipeline.tokens.hard_strings import hard_strings
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 
-FAST = ("tokie", "fastokens")
+FAST = ("fastokens", "tokie")
 """Packages of the extra ``fast``, the one tried first in front."""
 
 
@@ -178,8 +179,14 @@ def choose_encoder(
     texts: list[str] = []
     expected = reference.encode(texts)
     for name in {"auto": FAST, "transformers": ()}.get(wanted, (wanted,)):
+        # Loading takes a while and needs one core: what to expect is found out at the same time.
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(_MAKERS[name], tokenizer)
+            if not texts:
+                texts = [*hard_strings(tokenizer), *sample()]
+                expected = reference.encode(texts)
         try:
-            candidate = _MAKERS[name](tokenizer)
+            candidate = loading.result()
         except ImportError:
             refused[name] = "is not installed (pip install 'preference-pipeline[fast]')"
             continue
@@ -187,9 +194,6 @@ def choose_encoder(
             # A tokenizer it does not know; what a foreign package raises then is its own affair.
             refused[name] = f"cannot load this tokenizer: {error}"
             continue
-        if not texts:
-            texts = [*hard_strings(tokenizer), *sample()]
-            expected = reference.encode(texts)
         if (fault := _difference(candidate, texts, expected)) is None:
             return Choice(candidate, refused)
         refused[name] = fault
