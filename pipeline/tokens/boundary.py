@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +87,8 @@ class PairEncoder:
         texts = _Texts()
         laid_out = [self._pieces(pair, texts) for pair in rendered]
         encoded = texts.encode(self._encoder)
-        found = [[self._behind(piece, encoded) for piece in pieces] for pieces in laid_out]
+        behind = iter(_behind(encoded, list(chain.from_iterable(laid_out))))
+        found = [[next(behind) for _ in pieces] for pieces in laid_out]
         # Pieces whose first token would begin before them are encoded behind a special token instead, which
         # nothing merges with. Few, if any.
         apart = _Texts()
@@ -131,16 +132,6 @@ class PairEncoder:
                 last = match
         return text if last is None else text[last.start() :]
 
-    def _behind(self, piece: _Piece, encoded: Encoded) -> Ids | None:
-        """The piece's ids behind its context; None where the context's own ids change with it."""
-        whole = encoded[piece.whole]
-        if piece.context is None:
-            return whole
-        context = encoded[piece.context]
-        if len(whole) <= len(context) or not np.array_equal(whole[: len(context)], context):
-            return None
-        return whole[len(context) :]
-
     def _pair(
         self, pieces: Sequence[_Piece], found: Sequence[Ids | None], apart: _Texts, alone: Encoded
     ) -> EncodedPair:
@@ -149,12 +140,37 @@ class PairEncoder:
             for piece, ids in zip(pieces, found, strict=True)
         ]
         *prompts, chosen, rejected = parts
+        merged = sum(ids is None for ids in found)
         masks = [np.full(len(ids), piece.trained) for ids, piece in zip(prompts, pieces, strict=False)]
         if self._bos is not None and (not len(prompts[0]) or prompts[0][0] != self._bos):
             prompts.insert(0, np.array([self._bos], np.int32))
             masks.insert(0, np.zeros(1, np.bool_))
-        merged = sum(ids is None for ids in found)
         return EncodedPair(np.concatenate(prompts), chosen, rejected, np.concatenate(masks), merged)
 
     def _without_eos(self, ids: Ids) -> Ids:
         return ids[1:] if len(ids) and ids[0] == self._eos_id else ids
+
+
+def _behind(encoded: Encoded, pieces: Sequence[_Piece]) -> list[Ids | None]:
+    """Each piece's ids behind its context; None where the context's own ids change with it."""
+    whole = np.array([piece.whole for piece in pieces], np.int64)
+    starts, ends = encoded.offsets[whole], encoded.offsets[whole + 1]
+    # A piece without context stands behind the very beginning.
+    context = np.array([-1 if piece.context is None else piece.context for piece in pieces], np.int64)
+    context_starts = np.where(context < 0, 0, encoded.offsets[context])
+    lengths = np.where(context < 0, 0, encoded.offsets[context + 1] - context_starts)
+    longer = (ends - starts > lengths) | (context < 0)
+    compared = np.where(longer, lengths, 0)
+    # All ids to compare, one piece after the other.
+    places = np.arange(compared.sum()) - np.repeat(np.cumsum(compared) - compared, compared)
+    differ = (
+        encoded.ids[np.repeat(starts, compared) + places]
+        != encoded.ids[np.repeat(context_starts, compared) + places]
+    )
+    changed = np.bincount(np.repeat(np.arange(len(pieces)), compared)[differ], minlength=len(pieces)) > 0
+    return [
+        encoded.ids[start:end] if kept else None
+        for start, end, kept in zip(
+            (starts + lengths).tolist(), ends.tolist(), (longer & ~changed).tolist(), strict=True
+        )
+    ]

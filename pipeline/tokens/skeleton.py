@@ -87,10 +87,18 @@ class TemplateRenderer:
         return self._skeletons[key]
 
     def _render_one(self, messages: Sequence[Message], generation_prompt: bool) -> str:
-        if all(map(_is_plain, messages)):
-            skeleton = self._skeleton(tuple(message["role"] for message in messages), generation_prompt)
+        roles, contents = [], []
+        for message in messages:
+            # What only_prints_contents takes messages for.
+            role, content = message.get("role"), message.get("content")
+            if len(message) != 2 or not isinstance(role, str) or not isinstance(content, str):
+                break
+            roles.append(role)
+            contents.append(content)
+        else:
+            skeleton = self._skeleton(tuple(roles), generation_prompt)
             if skeleton is not None:
-                return fill(skeleton, [message["content"] for message in messages])
+                return fill(skeleton, contents)
         return render(self._tokenizer, [messages], generation_prompt)[0]
 
     def _find(self, roles: tuple[str, ...], generation_prompt: bool) -> Skeleton | None:
@@ -106,13 +114,6 @@ class TemplateRenderer:
         if skeleton is None or [fill(skeleton, contents) for contents in hard] != expected:
             return None
         return skeleton
-
-
-def _is_plain(message: Message) -> bool:
-    """Whether a message is what :func:`~pipeline.tokens.content_flow.only_prints_contents` takes it for."""
-    return (
-        len(message) == 2 and isinstance(message.get("role"), str) and isinstance(message.get("content"), str)
-    )
 
 
 def _conversation(roles: Sequence[str], contents: Sequence[str]) -> Conversation:
