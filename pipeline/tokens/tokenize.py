@@ -29,7 +29,7 @@ from pipeline.tokens.shards import PARTS
 from pipeline.tokens.tokenizer import template_fingerprint, template_name, tokenizer_fingerprint
 from pipeline.workers import map_in_order
 
-ENCODE_BATCH = 512
+ENCODE_BATCH = 1024
 """Pairs encoded at once: enough for the tokenizer's threads, little enough to show progress."""
 
 SAMPLE_PAIRS, SAMPLE_SEED = 64, 0

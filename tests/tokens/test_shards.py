@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,10 @@ import datasets
 import pyarrow as pa
 import pytest
 
+from pipeline.tokens import shard_writer
 from pipeline.tokens.manifest import write_manifest
 from pipeline.tokens.shard_writer import write_shards
-from pipeline.tokens.shards import SHARD_SCHEMA, ShardSet
+from pipeline.tokens.shards import SHARD_SCHEMA, ShardSet, TokenPair
 from pipeline.tokens.trl_columns import trl_columns
 
 
@@ -38,6 +42,28 @@ def test_bytes_are_those_that_arrow_makes_of_the_rows(tmp_path: Path) -> None:
             writer.write_table(pa.Table.from_pylist(part, schema=SHARD_SCHEMA), max_chunksize=1024)
         assert (tmp_path / "ours" / shard["file"]).read_bytes() == (tmp_path / "arrow").read_bytes()
         assert shard["chosen_tokens"] == sum(len(row["chosen_ids"]) for row in part)
+
+
+def test_shards_are_written_in_parallel_and_told_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rows(40)
+    expected = [write_shards([row], tmp_path / f"alone-{place}", 1)[0] for place, row in enumerate(made)]
+    write = shard_writer._write
+    # Shards wait for each other by twos: one writer alone would wait in vain.
+    together = threading.Barrier(2, timeout=20)
+
+    def write_together(path: Path, pairs: Sequence[TokenPair]) -> dict[str, Any]:
+        together.wait()
+        # The first of the two takes longer, so that they end in another order than they were begun.
+        if int(path.stem[-5:]) % 2 == 0:
+            time.sleep(0.002)
+        return write(path, pairs)
+
+    monkeypatch.setattr(shard_writer, "_write", write_together)
+    shards = write_shards(made, tmp_path / "all", 1)
+    assert [shard["file"] for shard in shards] == [f"shard-{place:05d}.arrow" for place in range(40)]
+    assert [shard["sha256"] for shard in shards] == [shard["sha256"] for shard in expected]
 
 
 def test_pairs_are_found_by_place_across_shards_and_batches(tmp_path: Path) -> None:
