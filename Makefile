@@ -25,8 +25,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,bench]'
 	@touch $@
 
-repro: $(STAMP) ## Build data, model and report; then a summary
+# An experiment writes the recipe's values into params.yaml, which must be as committed: `git restore` brings it back.
+repro: $(STAMP) ## Build data, model and report; then a summary. RECIPE=name: as published, SET="key=value ...": but for
+ifdef RECIPE
+	options=$$(python -m pipeline recipe $(RECIPE) $(SET)) && eval "dvc exp run $$options"
+else
 	dvc repro
+endif
 	python -m pipeline summary
 
 test: $(STAMP) ## Run the tests, without network

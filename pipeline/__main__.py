@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.callback()
 def commands() -> None:
-    """Look at what a run of the pipeline made. Run from the project's top folder."""
+    """Look at what a run of the pipeline made, or at a published one. Run from the project's top folder."""
 
 
 @app.command()
@@ -79,6 +80,23 @@ def verify(
         print(f"{split}: {told}")
     compared = f"made by the tokenizer of {model}" if verified.fingerprints else "tokenizer not compared"
     print(f"{folder} is sound; {compared}")
+
+
+@app.command()
+def recipe(
+    name: Annotated[str | None, typer.Argument(help="A file of recipes/, without .yaml.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="dotted.key=value, before the recipe's own value of that key.")
+    ] = None,
+) -> None:
+    """The options with which `dvc exp run` trains as published; without a name, the recipes there are."""
+    from pipeline.recipes import experiment_options, recipe_titles
+
+    if name is None:
+        for known, title in recipe_titles().items():
+            print(f"{known}: {title}")
+    else:
+        print(shlex.join(experiment_options(name, settings or [])))
 
 
 def _decisions(params: Params, pair_ids: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -343,6 +343,11 @@ class TokenizeParams(Section):
     """Pairs to token shards."""
 
     max_length: int = Field(1024, ge=8, description="Tokens a prompt and one response may have together.")
+    max_prompt_length: OptionalLimit = Field(
+        None,
+        description="Tokens a prompt may have, the chat template's included; a pair with a longer one goes "
+        "to the ledger, whatever truncation says. Null: as many as max_length leaves.",
+    )
     truncation: Literal["drop", "truncate_prompt", "truncate_response"] = Field(
         "drop",
         description="A pair over max_length: goes to the ledger, loses its oldest messages, or has its "
@@ -527,24 +532,42 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         PipelineError: If the file is missing, is not YAML, or any key is unknown, of the wrong type or out of
             range; all such faults in one error, each with its dotted key.
     """
+    return parse_params(read_yaml(path), file=path)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file of params holds, not validated; an empty file gives an empty mapping.
+
+    Raises:
+        PipelineError: If the file is missing, is not YAML, or a key stands in it twice.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(
             "Params cannot be read", file=path, found=str(error), hint="Run from the project's top folder"
         ) from error
+    return parse_yaml(text, file=path)
+
+
+def parse_yaml(text: str, file: str | Path) -> Any:
+    """As :func:`read_yaml`, of a text that ``file`` holds.
+
+    Raises:
+        PipelineError: If it is not YAML, or a key stands in it twice.
+    """
     try:
         loaded = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise PipelineError(
             "Params are not valid YAML",
-            file=path,
+            file=file,
             row=None if mark is None else mark.line + 1,
             found=getattr(error, "problem", None) or str(error),
             hint="Mend that line",
         ) from error
-    return parse_params({} if loaded is None else loaded, file=path)
+    return {} if loaded is None else loaded
 
 
 def parse_params(values: Mapping[str, Any], file: str | Path = "params.yaml") -> Params:

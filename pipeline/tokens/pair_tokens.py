@@ -85,7 +85,9 @@ class PairTokenizer:
     ) -> None:
         """Keep a pair, whole or cut, or drop it."""
         reason = None
-        if _longest(tokens) > self._params.max_length:
+        if self._has_long_prompt(tokens):
+            reason = "prompt_over_max_length"
+        elif _longest(tokens) > self._params.max_length:
             fitting = self._fit(row, texts, tokens)
             if fitting is None:
                 reason = "over_max_length"
@@ -96,7 +98,7 @@ class PairTokenizer:
                 texts, tokens = fitting
                 to.notes["truncated"] += 1
         if reason is not None:
-            to.dropped.setdefault(reason, []).append(self._dropped(row, tokens))
+            to.dropped.setdefault(reason, []).append(self._dropped(reason, row, tokens))
             return
         to.notes["merged_boundaries"] += tokens.merged
         to.notes["systems_folded"] += texts.system_folded
@@ -129,13 +131,19 @@ class PairTokenizer:
                     return candidate
         return None
 
-    def _dropped(self, row: Mapping[str, Any], tokens: EncodedPair) -> Dropped:
+    def _has_long_prompt(self, tokens: EncodedPair) -> bool:
+        most = self._params.max_prompt_length
+        return most is not None and len(tokens.prompt) > most
+
+    def _dropped(self, reason: str, row: Mapping[str, Any], tokens: EncodedPair) -> Dropped:
+        """The ledger row of a pair: the length that was too much, beside the one that is allowed."""
         lengths = (len(tokens.prompt), len(tokens.chosen), len(tokens.rejected))
+        is_prompt = reason == "prompt_over_max_length"
         return {
             "row_id": row["row_id"],
             "pair_id": row["pair_id"],
-            "value": _longest(tokens),
-            "threshold": self._params.max_length,
+            "value": lengths[0] if is_prompt else _longest(tokens),
+            "threshold": self._params.max_prompt_length if is_prompt else self._params.max_length,
             "detail": "prompt {}, chosen {}, rejected {} tokens".format(*lengths),
         }
 

@@ -121,6 +121,7 @@ def tokenize_splits(
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
             "max_length": params.max_length,
+            "max_prompt_length": params.max_prompt_length,
             "truncation": params.truncation,
             "loss_on": params.loss_on,
             "splits": parts,
@@ -184,11 +185,14 @@ def sample_texts(splits: Mapping[str, Blocks], tokenizer: PreTrainedTokenizerFas
 
 
 def _refuse_empty(name: str, tally: SplitTally, params: TokenizeParams) -> None:
+    limit = params.max_prompt_length
     if tally.taken and not tally.kept:
         raise PipelineError(
             f"Split {name} is left with no pairs after tokenising",
             key="tokenize.max_length",
-            found=f"{params.max_length} tokens, all {len(tally.taken)} pairs are longer",
+            found=f"{params.max_length} tokens, all {len(tally.taken)} pairs are longer"
+            + ("" if limit is None else f", or their prompts than max_prompt_length {limit}"),
             expected="at least one pair that fits",
-            hint="Raise tokenize.max_length or set tokenize.truncation to truncate_response",
+            hint="Raise tokenize.max_length or set tokenize.truncation to truncate_response"
+            + ("" if limit is None else ", or raise tokenize.max_prompt_length"),
         )

@@ -1,5 +1,7 @@
 """Making the virtualenv fails with a sentence that says what to do."""
 
+import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -52,3 +54,42 @@ def test_help_names_every_target() -> None:
     text = make("help").stdout
     for target in ("setup", "repro", "test", "lint", "fix", "types"):
         assert f"make {target}" in text
+
+
+def fakes(folder: Path, recipe: str) -> str:
+    """A virtualenv whose programs write down how they are called; ``recipe`` is what that command does."""
+    programs, calls = folder / "venv/bin", folder / "calls"
+    programs.mkdir(parents=True)
+    (folder / "venv/.installed").touch()
+    note = f'{{ printf "%s|" "${{0##*/}}" "$@"; echo; }} >> {calls}\n'
+    (programs / "dvc").write_text(f"#!/bin/sh\n{note}")
+    (programs / "python").write_text(f'#!/bin/sh\n{note}case "$3" in recipe) {recipe};; esac\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    # The Makefile puts its own folder before it.
+    return os.path.relpath(folder / "venv", ROOT)
+
+
+def test_repro_without_a_recipe(tmp_path: Path) -> None:
+    done = make("repro", f"VENV={fakes(tmp_path, 'false')}")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "calls").read_text().split() == ["dvc|repro|", "python|-m|pipeline|summary|"]
+
+
+def test_a_recipe_runs_as_an_experiment(tmp_path: Path) -> None:
+    """Words that the command quoted for a shell arrive as one."""
+    (tmp_path / "options").write_text(shlex.join(["-S", "++a.b='c d'", "-S", "++e=1"]))
+    venv = fakes(tmp_path, f"cat {tmp_path}/options")
+    done = make("repro", f"VENV={venv}", "RECIPE=phi-2", "SET=train.processes=4 train.parallel=fsdp")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "python|-m|pipeline|recipe|phi-2|train.processes=4|train.parallel=fsdp|",
+        "dvc|exp|run|-S|++a.b='c d'|-S|++e=1|",
+        "python|-m|pipeline|summary|",
+    ]
+
+
+def test_a_recipe_that_is_refused_runs_nothing(tmp_path: Path) -> None:
+    done = make("repro", f"VENV={fakes(tmp_path, 'exit 1')}", "RECIPE=nope")
+    assert done.returncode != 0
+    assert (tmp_path / "calls").read_text().splitlines() == ["python|-m|pipeline|recipe|nope|"]

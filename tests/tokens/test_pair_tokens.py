@@ -71,6 +71,26 @@ def test_a_last_turn_that_does_not_fit_is_dropped(tokenizer: PreTrainedTokenizer
     )
 
 
+def test_a_prompt_over_its_own_limit_is_dropped_whatever_the_policy(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    prompt = length(tokenizer, EXCHANGE + "<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n")
+    limits = {"max_length": prompt + 2, "truncation": "truncate_response"}
+    [pair] = tokenized(tokenizer, [U, A, U], "yes", "no", max_prompt_length=prompt, **limits).pairs
+    assert len(pair.prompt_ids) == prompt
+    for policy in ("drop", "truncate_prompt", "truncate_response"):
+        result = tokenized(
+            tokenizer,
+            [U, A, U],
+            "yes",
+            "no",
+            **limits | {"truncation": policy, "max_prompt_length": prompt - 1},
+        )
+        assert result.pairs == []
+        [row] = result.dropped["prompt_over_max_length"]
+        assert (row["value"], row["threshold"]) == (prompt, prompt - 1)
+
+
 def test_responses_that_are_the_same_once_cut_are_dropped(tokenizer: PreTrainedTokenizerFast) -> None:
     prompt = length(tokenizer, "<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n")
     cut = {"max_length": prompt + 3, "truncation": "truncate_response"}
