@@ -1,8 +1,8 @@
 """Published runs as params overlays, in ``recipes/``, and how one is laid over ``params.yaml``.
 
 A recipe is a YAML file with any keys of ``params.yaml``, each with the source of its value. Nothing here
-writes into ``params.yaml``: a recipe is spelled out as options of ``dvc exp run``, so that DVC records the run
-as an experiment with all its params.
+writes into ``params.yaml``: a recipe is spelled out as options of ``dvc exp run``, so that DVC records the
+run as an experiment with all its params.
 """
 
 from __future__ import annotations
