@@ -15,8 +15,6 @@ from pathlib import Path
 # the folder above takes its place before anything else is imported.
 sys.path[0] = str(Path(__file__).parents[1])
 
-import os
-import platform
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -26,6 +24,7 @@ import typer
 
 from benchmarks import files, line, trials
 from benchmarks.corpus import BENCHMARK_ITEMS, Corpus, write_benchmark, write_corpus
+from benchmarks.machine import machine
 from benchmarks.page import markdown, print_sections, sections
 from benchmarks.peers import need_peer
 from pipeline.errors import PipelineError, foreseen_faults
@@ -74,7 +73,7 @@ def measure(folder: Path, rows: int, rounds: int, large: bool) -> dict[str, Any]
         "rounds": rounds,
         "corpus_mb": (folder / files.CORPUS).stat().st_size / 1e6,
         "benchmark_items": BENCHMARK_ITEMS,
-        "machine": _machine(),
+        "machine": machine(),
         "versions": {name: version(name) for name in VERSIONS},
         "line": {"rows": rows, **line.summary(lines)},
         "ingest": _summaries("ingesting", INGEST, folder, rounds),
@@ -175,17 +174,6 @@ def _need_space(folder: Path, needed: int) -> None:
             expected=f"{needed / 1e9:.1f} GB",
             hint="Name a folder on another disk by --work, or take fewer --rows",
         )
-
-
-def _machine() -> dict[str, Any]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "memory_gb": memory / 1e9,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
 
 
 # --- the command ----------------------------------------------------------------------------------------
