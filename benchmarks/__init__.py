@@ -3,6 +3,7 @@
     corpus -> peers and ours, each in a process of its own -> data.py -> figures and a table
 
 ``python benchmarks/data.py --json FILE`` measures the data half: what it makes of 64,000 rows shaped like
-UltraFeedback, how long that takes and how much memory, beside the tools most people would take instead. ``python benchmarks/tokenize.py --json FILE`` measures
-tokenising, and ``python benchmarks/train.py --json FILE`` training, each beside TRL's.
+UltraFeedback, how long that takes and how much memory, beside the tools most people would take instead.
+``python benchmarks/tokenize.py --json FILE`` measures tokenising, and
+``python benchmarks/train.py --json FILE`` training, each beside TRL's.
 """
