@@ -27,6 +27,10 @@ LINE_SECONDS = 30.0
 """Time between two lines where the output is no terminal."""
 
 
+RATE_SECONDS = 300.0
+"""The latest time that rate and time left are estimated from: long, as a training step may take a minute."""
+
+
 class _Rate(ProgressColumn):
     """Items per second."""
 
@@ -49,12 +53,13 @@ class ProgressDisplay(Progress):
             TextColumn("{task.fields[note]}"),
             console=console or Console(stderr=True),
             refresh_per_second=4,
+            speed_estimate_period=RATE_SECONDS,
         )
         self._last_line = time.monotonic()
 
-    def begin(self, description: str, total: int | None, unit: str) -> TaskID:
-        """Add a task whose items are called ``unit``."""
-        return self.add_task(description, total=total, unit=unit, note="")
+    def begin(self, description: str, total: int | None, unit: str, completed: int = 0) -> TaskID:
+        """Add a task whose items are called ``unit``, some of them done before."""
+        return self.add_task(description, total=total, completed=completed, unit=unit, note="")
 
     def done(self, task: TaskID, items: int = 1, note: str = "") -> None:
         """Count items of a task as done, with a few words on where it stands."""
@@ -70,9 +75,13 @@ class ProgressDisplay(Progress):
 
 
 @contextmanager
-def progress_bar() -> Iterator[ProgressDisplay]:
-    """A display that is shown while the block runs."""
-    with ProgressDisplay() as display:
+def progress_bar(console: Console | None = None) -> Iterator[ProgressDisplay]:
+    """A display that is shown while the block runs.
+
+    Args:
+        console: Where; None: standard error.
+    """
+    with ProgressDisplay(console) as display:
         yield display
 
 

@@ -8,6 +8,14 @@ from typing import Any
 
 from pipeline.params import TrainParams
 from pipeline.training.dialects import objective_of
+from pipeline.training.fingerprint import LIBRARIES
+
+PRECISIONS = {
+    "bf16": "bfloat16 weights and activations, float32 master weights",
+    "bf16_autocast": "bfloat16 matmuls, float32 weights",
+    "float32": "float32",
+}
+"""What each ``train.dtype`` is."""
 
 OBJECTIVES = {
     "orpo": "ORPO (arXiv 2403.07691)",
@@ -17,11 +25,13 @@ OBJECTIVES = {
 }
 """What each ``train.objective`` is called."""
 
-LIBRARIES = ("torch", "transformers", "peft")
-
 
 def training_lineage(
-    params: TrainParams, base: Mapping[str, Any], manifest: Mapping[str, Any], steps: int
+    params: TrainParams,
+    base: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    steps: int,
+    weights_step: int | None = None,
 ) -> dict[str, Any]:
     """Facts that tell one trained model from another, without times: equal runs give equal text.
 
@@ -30,6 +40,7 @@ def training_lineage(
         base: Lineage of the base model.
         manifest: Manifest of the shard set.
         steps: Optimizer steps taken.
+        weights_step: The step whose weights are the model's; None: the last.
     """
     train = manifest["splits"]["train"]
     return {
@@ -44,6 +55,7 @@ def training_lineage(
             "shards": [shard["sha256"] for shard in train["shards"]],
         },
         "steps": steps,
+        "weights_step": steps if weights_step is None else weights_step,
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
@@ -77,8 +89,9 @@ def model_card(lineage: Mapping[str, Any]) -> str:
         "Longest pair": f"{data['max_length']} tokens",
         "Method": how,
         "Optimizer": f"AdamW, peak learning rate {params['lr']:g}, {params['schedule']} schedule, "
-        f"warm-up {params['warmup_ratio']:.0%} of the steps",
-        "Precision": f"{params['dtype']} matmuls, float32 weights",
+        f"warm-up {_warmup(params)}",
+        "Weights": _weights(lineage),
+        "Precision": PRECISIONS[params["dtype"]],
         "Seed": str(params["seed"]),
     }
     table = ["| | |", "|---|---|", *[f"| {name} | {value} |" for name, value in rows.items()]]
@@ -101,6 +114,21 @@ def model_card(lineage: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _warmup(params: Mapping[str, Any]) -> str:
+    """How long the rate rises, in words."""
+    if params["warmup_steps"] is not None:
+        return f"{params['warmup_steps']} steps"
+    return f"{params['warmup_ratio']:.0%} of the steps"
+
+
+def _weights(lineage: Mapping[str, Any]) -> str:
+    """Which step's weights they are, in words."""
+    metric = lineage["params"]["best_metric"]
+    if metric is None:
+        return "of the last step"
+    return f"of step {lineage['weights_step']}, the best validation {metric.replace('_', ' ')}"
 
 
 def _objective(name: str, params: TrainParams) -> str:

@@ -1,281 +1,227 @@
-"""The training loop: ORPO over token shards, logged with DVCLive, to a model directory."""
+"""The training loop: optimizer steps in a planned order, validation, the best weights, and checkpoints."""
 
 from __future__ import annotations
 
-import math
-import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from transformers import PreTrainedModel, get_scheduler
+import numpy.typing as npt
+from rich.console import Console
+from torch import nn
 
 from pipeline.errors import PipelineError
 from pipeline.params import TrainParams
 from pipeline.progress import progress_bar
 from pipeline.tokens.shards import ShardSet, TokenPair
-from pipeline.training.dialects import objective_of
-from pipeline.training.forward import PairLogps, collate, pair_logps
-from pipeline.training.model import autocast
-from pipeline.training.objective import (
-    Objective,
-    log_odds_margin,
-    loss_terms,
-    odds_ratio_loss,
-    probability_ratio_loss,
-)
+from pipeline.training.best import Best
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.logs import History, Metrics, StepLog
+from pipeline.training.optimizer import Optimizer
 from pipeline.training.order import epoch_steps
-from pipeline.training.totals import StepTotals, step_totals
+from pipeline.training.ranks import ALONE, Ranks
+from pipeline.training.rng import rng_state, set_rng_state
+from pipeline.training.schedule import make_schedule
+from pipeline.training.step import optimizer_step, validate
+from pipeline.training.step_model import trained_parameters
+from pipeline.training.weights import (
+    full_optimizer_state,
+    full_weights,
+    load_full_optimizer_state,
+    load_full_weights,
+)
 
-Metrics = dict[str, float]
+Plan = list[npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run came to: optimizer steps, pairs seen, wall seconds, and the last validation metrics."""
+    """What a run came to, over all attempts at it.
+
+    Attributes:
+        steps: Optimizer steps taken.
+        pairs: Pairs seen, each as often as it was.
+        seconds: Wall time of this attempt.
+        weights_step: The step whose weights the model has now: the best pass's, or the last.
+        validation: Validation metrics of those weights; empty without validation pairs.
+    """
 
     steps: int
     pairs: int
     seconds: float
+    weights_step: int
     validation: Metrics
 
 
-class StepLog:
-    """Where the loop reports to; the stage hands in one that writes with DVCLive."""
-
-    def step(self, step: int, metrics: Metrics) -> None:
-        """Take the training metrics of one optimizer step."""
-
-    def validation(self, step: int, metrics: Metrics) -> None:
-        """Take the validation metrics at a step."""
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch, so that training on one machine and thread count repeats (law 2)."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
 def train(
-    model: PreTrainedModel,
+    module: nn.Module,
     shards: ShardSet,
     validation: ShardSet,
-    pad_id: int,
     params: TrainParams,
     log: StepLog,
+    ranks: Ranks = ALONE,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainResult:
-    """Train a model in place.
+    """Train a model in place; from its latest checkpoint, where there is one.
 
     Args:
-        model: With the parameters to train requiring gradients.
+        module: The :class:`~pipeline.training.step_model.StepModel`, or what DDP or FSDP2 made of it, with
+            the parameters to train requiring gradients.
         shards: The training pairs.
         validation: Held-out pairs, measured every ``eval_every`` steps and at the end.
-        pad_id: Padding token; any id does, padding is masked.
         params: The ``train`` section.
-        log: Takes the metrics.
+        log: Takes the metrics, on the main rank; a resumed run reports its earlier steps again.
+        ranks: The processes that share the run; each calls this with the same arguments.
+        checkpoints: The run's; None: none are read or written. They stay when it is done: clear them when the
+            model is written.
 
     Returns:
-        Totals and the last validation metrics.
+        Totals, and the validation metrics of the weights that the model has now: with ``best_metric`` those
+        of the best pass, else the last step's.
 
     Raises:
-        PipelineError: If there are no pairs, or the loss is NaN or infinite (with the step's pair_ids).
+        PipelineError: If there are no pairs, none to validate on though ``best_metric`` asks for it, the loss
+            or the gradient is NaN or infinite (with the step's pair_ids), or there is a checkpoint of another
+            run.
     """
+    _check_pairs(shards, validation, params)
+    started = time.perf_counter()
+    plan = step_plan(shards, params)
+    run = _Run(module, params, len(plan), log if ranks.is_main else StepLog(), ranks)
+    saved = checkpoints.latest() if checkpoints else None
+    if saved is not None:
+        run.restore(saved)
+    held_out = list(validation)
+    # The other ranks' displays would write over the main one's.
+    with progress_bar(None if ranks.is_main else Console(quiet=True)) as progress:
+        task = progress.begin("train", len(plan), "steps", run.taken)
+        while run.taken < len(plan):
+            metrics = run.take_step([shards[int(index)] for index in plan[run.taken]])
+            progress.done(task, note=_note(metrics))
+            if run.taken == len(plan) or (params.eval_every and run.taken % params.eval_every == 0):
+                run.measure(held_out)
+                if run.is_to_stop():
+                    break
+            if checkpoints and checkpoints.due(run.taken) and run.taken < len(plan):
+                run.write(checkpoints)
+    weights_step = run.load_best()
+    return TrainResult(
+        steps=run.taken,
+        pairs=sum(len(step) for step in plan[: run.taken]),
+        seconds=time.perf_counter() - started,
+        weights_step=weights_step,
+        validation=run.history.last_validation(weights_step),
+    )
+
+
+def step_plan(shards: ShardSet, params: TrainParams) -> Plan:
+    """Indices of the pairs of every step of a run, epoch after epoch."""
+    lengths = shards.lengths()
+    return [
+        step
+        for epoch in range(params.epochs)
+        for step in epoch_steps(lengths, params.batch_pairs, params.seed, epoch)
+    ]
+
+
+def _check_pairs(shards: ShardSet, validation: ShardSet, params: TrainParams) -> None:
     if not len(shards):
         raise PipelineError(
             "There are no training pairs", hint="Loosen the filters or split.validation and split.test"
         )
-    plan = [
-        step
-        for epoch in range(params.epochs)
-        for step in epoch_steps(shards.lengths(), params.batch_pairs, params.seed, epoch)
-    ]
-    optimizer = make_optimizer(model, params)
-    scheduler = get_scheduler(
-        "constant_with_warmup" if params.schedule == "constant" else params.schedule,
-        optimizer,
-        num_warmup_steps=math.ceil(params.warmup_ratio * len(plan)),
-        num_training_steps=len(plan),
-    )
-    started = time.perf_counter()
-    measured: Metrics = {}
-    with progress_bar() as progress:
-        task = progress.begin("train", len(plan), "steps")
-        for number, indices in enumerate(plan, start=1):
-            clock = time.perf_counter()
-            pairs = [shards[int(index)] for index in indices]
-            lr = float(scheduler.get_last_lr()[0])
-            metrics = optimizer_step(model, optimizer, pairs, pad_id, params)
-            scheduler.step()
-            tokens = sum(2 * len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in pairs)
-            metrics |= {"lr": lr, "tokens_per_second": tokens / (time.perf_counter() - clock)}
-            log.step(number, metrics)
-            progress.done(task, note=f"loss {metrics['loss']:.3f} accuracy {metrics['accuracy']:.2f}")
-            if number == len(plan) or (params.eval_every and number % params.eval_every == 0):
-                measured = validate(model, validation, pad_id, params)
-                log.validation(number, measured)
-    return TrainResult(len(plan), sum(len(step) for step in plan), time.perf_counter() - started, measured)
-
-
-def make_optimizer(model: PreTrainedModel, params: TrainParams) -> torch.optim.Optimizer:
-    """Fused AdamW over the parameters that require gradients; no weight decay on norms and biases."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": params.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=params.lr, betas=(params.beta1, params.beta2), fused=True)
-
-
-def micro_batches(pairs: Sequence[TokenPair], size: int) -> Iterator[list[TokenPair]]:
-    """The pairs of a step, longest first, ``size`` at a time: like lengths lie together."""
-    ordered = sorted(pairs, key=lambda pair: -pair.longest)
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
-
-
-def optimizer_step(
-    model: PreTrainedModel,
-    optimizer: torch.optim.Optimizer,
-    pairs: Sequence[TokenPair],
-    pad_id: int,
-    params: TrainParams,
-) -> Metrics:
-    """One forward and backward pass over the pairs, in micro-batches, and one update.
-
-    Returns:
-        loss, nll, odds_ratio_term, chosen_logp, rejected_logp, log_odds, accuracy (means over the step), for
-        probability_ratio its own term, and grad_norm (before clipping).
-
-    Raises:
-        PipelineError: If the loss is NaN or infinite; no update is made.
-    """
-    model.train()
-    objective = objective_of(params)
-    totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-    sums: dict[str, float] = {}
-    for logps in _forward(model, pairs, pad_id, params):
-        terms = loss_terms(_nll_sum(logps, objective), logps.chosen, logps.rejected, totals, objective)
-        terms.loss.backward()
-        share = _pair_metrics(logps, totals.pairs)
-        share |= {
-            "loss": float(terms.loss.detach()),
-            "nll": float(terms.nll),
-            "odds_ratio_term": float(terms.odds_ratio),
-        }
-        if objective.name == "probability_ratio":
-            share["probability_ratio_term"] = float(terms.preference)
-        sums = {name: sums.get(name, 0.0) + value for name, value in share.items()}
-    if not math.isfinite(sums["loss"]):
-        optimizer.zero_grad()
+    if params.best_metric is not None and not len(validation):
         raise PipelineError(
-            "The loss is not finite",
-            found=f"{sums['loss']} on pairs {', '.join(pair.pair_id for pair in pairs)}",
-            expected="a finite loss",
-            hint="Lower train.lr, or use train.dtype float32; look at these pairs for faults",
+            "There are no validation pairs to find the best weights on",
+            key="train.best_metric",
+            found=params.best_metric,
+            expected="pairs in split validation",
+            hint="Raise split.validation, or set train.best_metric to null",
         )
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    norm = torch.nn.utils.clip_grad_norm_(trained, params.max_grad_norm)
-    optimizer.step()
-    optimizer.zero_grad()
-    return {**sums, "grad_norm": float(norm)}
 
 
-def _forward(
-    model: PreTrainedModel, pairs: Sequence[TokenPair], pad_id: int, params: TrainParams
-) -> Iterator[PairLogps]:
-    """Log-probabilities of the pairs, one micro-batch after the other."""
-    with_prompt = objective_of(params).nll_scope == "full"
-    for part in micro_batches(pairs, params.micro_batch_pairs):
-        batch = collate(part, pad_id, with_prompt).to(model.device)
-        with autocast(model.device, params.dtype):
-            logps = pair_logps(model, batch)
-        yield logps
+def _note(metrics: Metrics) -> str:
+    """A step in a few words, for the progress bar."""
+    return (
+        f"loss {metrics['loss']:.3f} accuracy {metrics['accuracy']:.2f} "
+        f"{metrics['tokens_per_second']:,.0f} tokens/s"
+    )
 
 
-def _nll_sum(logps: PairLogps, objective: Objective) -> Tensor:
-    """What L_SFT adds up over a step: each token's share, or each sequence's mean."""
-    return logps.nll_means.sum() if objective.nll_reduction == "sequence_mean" else logps.nll_sum
+class _Run:
+    """All that changes while training, and how it is saved and restored.
 
-
-def _pair_metrics(logps: PairLogps, pairs: int) -> Metrics:
-    """Sums over a micro-batch divided by the pairs of the whole, so that shares add up to means."""
-    chosen, rejected = logps.chosen.detach(), logps.rejected.detach()
-    margin = log_odds_margin(chosen, rejected)
-    return {
-        "chosen_logp": float(chosen.sum()) / pairs,
-        "rejected_logp": float(rejected.sum()) / pairs,
-        "log_odds": float(margin.sum()) / pairs,
-        "accuracy": float((margin > 0).sum()) / pairs,
-    }
-
-
-@torch.no_grad()
-def validate(model: PreTrainedModel, shards: ShardSet, pad_id: int, params: TrainParams) -> Metrics:
-    """Means over held-out pairs: loss terms, log-probabilities, accuracy. Independent of the batch size.
-
-    Returns:
-        loss, nll, odds_ratio_term, chosen_logp, rejected_logp, log_odds, accuracy, for probability_ratio its
-        own term; empty without pairs.
-    """
-    pairs = list(shards)
-    if not pairs:
-        return {}
-    model.eval()
-    objective = objective_of(params)
-    totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-    sums: dict[str, float] = {}
-    for logps in _forward(model, pairs, pad_id, params):
-        share = _pair_metrics(logps, totals.pairs) | _term_metrics(logps, totals, objective)
-        sums = {name: sums.get(name, 0.0) + value for name, value in share.items()}
-    trained_on = "probability_ratio_term" if objective.name == "probability_ratio" else "odds_ratio_term"
-    sums["loss"] = objective.combine(sums["nll"], sums[trained_on])
-    return sums
-
-
-def _term_metrics(logps: PairLogps, totals: StepTotals, objective: Objective) -> Metrics:
-    """The terms of the loss on a micro-batch, as shares of the whole's means."""
-    terms = {
-        "nll": float(_nll_sum(logps, objective)) / totals.nll_divisor,
-        "odds_ratio_term": float(odds_ratio_loss(logps.chosen, logps.rejected).sum()) / totals.pairs,
-    }
-    if objective.name == "probability_ratio":
-        ratio = probability_ratio_loss(logps.chosen, logps.rejected)
-        terms["probability_ratio_term"] = float(ratio.sum()) / totals.pairs
-    return terms
-
-
-class LiveLog(StepLog):
-    """Reports to DVCLive: one TSV per metric under ``plots/metrics``, the last values in ``metrics.json``.
-
-    Args:
-        folder: The folder DVCLive writes.
+    Attributes:
+        taken: Optimizer steps taken.
+        history: All that was reported.
     """
 
-    def __init__(self, folder: Path) -> None:
-        from dvclive.live import Live
+    def __init__(
+        self, module: nn.Module, params: TrainParams, steps: int, log: StepLog, ranks: Ranks
+    ) -> None:
+        self.taken = 0
+        self.history = History(log)
+        self._module = module
+        self._params = params
+        self._ranks = ranks
+        self._optimizer = Optimizer(trained_parameters(module), params)
+        self._schedule = make_schedule(self._optimizer.adamw, params, steps)
+        self._best = Best(params.best_metric) if params.best_metric else None
 
-        self.live: Any = Live(dir=str(folder), save_dvc_exp=False, dvcyaml=None, report=None)
+    def take_step(self, pairs: Sequence[TokenPair]) -> Metrics:
+        """Take one optimizer step and report it; gives its metrics."""
+        clock = time.perf_counter()
+        rate = float(self._schedule.get_last_lr()[0])
+        metrics = optimizer_step(self._module, self._optimizer, pairs, self._ranks)
+        self._schedule.step()
+        self.taken += 1
+        # Of both sequences of a pair, each with its prompt, however they are laid out.
+        tokens = sum(2 * len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in pairs)
+        metrics |= {"lr": rate, "tokens_per_second": tokens / (time.perf_counter() - clock)}
+        self.history.step(self.taken, metrics)
+        return metrics
 
-    def step(self, step: int, metrics: Metrics) -> None:
-        """Log the training metrics of one optimizer step."""
-        self._log(step, metrics)
+    def measure(self, pairs: Sequence[TokenPair]) -> None:
+        """Make a validation pass and report it; keep the weights if it is the best."""
+        metrics = validate(self._module, pairs, self._ranks)
+        self.history.validation(self.taken, metrics)
+        if self._best and self._best.offer(self.taken, metrics[self._best.metric]):
+            self._best.weights = full_weights(self._module)
 
-    def validation(self, step: int, metrics: Metrics) -> None:
-        """Log validation metrics at the step that has just been taken."""
-        self._log(step, {f"validation/{name}": value for name, value in metrics.items()})
+    def is_to_stop(self) -> bool:
+        """Whether too many passes have gone by without a better one."""
+        patience = self._params.early_stopping
+        return bool(self._best and patience is not None and self._best.since >= patience)
 
-    def _log(self, step: int, metrics: Metrics) -> None:
-        self.live.step = step
-        for name, value in metrics.items():
-            self.live.log_metric(name, value)
-        self.live.make_summary()
+    def load_best(self) -> int:
+        """Put the best pass's weights in the model, where they are wanted; gives the step they are of."""
+        if not (self._best and self._best.weights):
+            return self.taken
+        load_full_weights(self._module, self._best.weights)
+        return self._best.step
 
-    def close(self) -> None:
-        """Write the summary."""
-        self.live.end()
+    def write(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint, on the main rank, of everything a later attempt needs."""
+        state = {
+            "step": self.taken,
+            "weights": full_weights(self._module),
+            "optimizer": full_optimizer_state(self._module, self._optimizer),
+            "schedule": self._schedule.state_dict(),
+            "best": dict(vars(self._best)) if self._best else None,
+            "rng": self._ranks.gather(rng_state()),
+            "history": self.history.state_dict(),
+        }
+        if self._ranks.is_main:
+            checkpoints.write(self.taken, state)
+        self._ranks.barrier()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`write` wrote."""
+        self.taken = state["step"]
+        load_full_weights(self._module, state["weights"])
+        load_full_optimizer_state(self._module, self._optimizer, state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._best = Best(**state["best"]) if state["best"] else None
+        self.history.replay(state["history"])
+        set_rng_state(state["rng"][self._ranks.rank])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ State = dict[str, Any]
 class Optimizer:
     """AdamW over a model's trained parameters; no weight decay on norms and biases.
 
-    Where a parameter is bf16, the optimizer updates a float32 master of it and rounds the parameter from that,
-    so that small updates are not lost. Gradients of several micro-batches are added up in float32.
+    Where a parameter is bf16, the optimizer updates a float32 master of it and rounds the parameter from
+    that, so that small updates are not lost. Gradients of several micro-batches are added up in float32.
 
     Args:
         parameters: What is trained, in the model's order.
@@ -51,15 +52,21 @@ class Optimizer:
             parameter.grad = None
 
     def step(self) -> float:
-        """Clip the gradients, update the weights, and clear the gradients; gives the norm before clipping."""
-        norm = torch.nn.utils.clip_grad_norm_(self._masters, self._max_grad_norm)
+        """Clip the gradients, update the weights, and clear the gradients; gives the norm before clipping.
+
+        Where the norm is NaN or infinite nothing is updated: it would spoil every weight.
+        """
+        norm = float(torch.nn.utils.clip_grad_norm_(self._masters, self._max_grad_norm))
+        if not math.isfinite(norm):
+            self.discard()
+            return norm
         self.adamw.step()
         self.adamw.zero_grad()
         with torch.no_grad():
             for parameter, master in zip(self._parameters, self._masters, strict=True):
                 if parameter is not master:
                     parameter.copy_(master)
-        return float(norm)
+        return norm
 
     def discard(self) -> None:
         """Clear the gradients without an update."""

@@ -13,8 +13,9 @@ from pipeline.params import TrainParams, parse_params
 from pipeline.tokens.shards import TokenPair
 from pipeline.training.card import model_card, training_lineage
 from pipeline.training.dialects import DIALECTS, objective_of
-from pipeline.training.loop import optimizer_step
 from pipeline.training.objective import NllReduction, NllScope, ObjectiveName
+from pipeline.training.step_model import StepModel
+from pipeline.training.totals import step_totals
 from tests.conftest import make_model
 from tests.training.conftest import make_pairs
 from tests.training.full_logits import reference_loss
@@ -33,12 +34,16 @@ def model_in(dtype: torch.dtype) -> Any:
 
 
 def step(dtype: torch.dtype, pairs: list[TokenPair], **changes: Any) -> tuple[float, list[torch.Tensor]]:
-    """Loss and gradients of one optimizer step, taken as the update of plain gradient descent at rate 1."""
-    model = model_in(dtype)
-    before = [p.detach().clone() for p in model.parameters()]
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    metrics = optimizer_step(model, optimizer, pairs, PAD, params(max_grad_norm=1e9, **changes))
-    return metrics["loss"], [b - p.detach() for b, p in zip(before, model.parameters(), strict=True)]
+    """Loss and gradients of one step, its micro-batches added up."""
+    setting = params(**changes)
+    module = StepModel(model_in(dtype), PAD, setting)
+    totals = step_totals(pairs, module.objective.nll_scope, module.objective.nll_reduction)
+    loss = 0.0
+    for batch in module.micro_batches(pairs):
+        share = module(batch, totals).loss
+        share.backward()
+        loss += share.item()
+    return loss, [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-10)])
@@ -48,7 +53,7 @@ def test_a_dialect_is_its_source(dialect: str, dtype: torch.dtype, tolerance: fl
     model = model_in(dtype)
     expected = reference_loss(model, pairs, dialect, LAMBDA)
     expected.backward()
-    found, gradients = step(dtype, pairs, dialect=dialect, micro_batch_pairs=4)
+    found, gradients = step(dtype, pairs, dialect=dialect, micro_batch_tokens=128)
     assert found == pytest.approx(expected.item(), abs=tolerance)
     for gradient, parameter in zip(gradients, model.parameters(), strict=True):
         torch.testing.assert_close(gradient, parameter.grad, rtol=10 * tolerance, atol=10 * tolerance)
@@ -94,7 +99,7 @@ def test_trl_is_trls_trainer(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
     model = model_in(dtype)
     expected, metrics = trainer.get_batch_loss_metrics(model, trl_batch(pairs))
     expected.backward()
-    found, gradients = step(dtype, pairs, dialect="trl", micro_batch_pairs=2)
+    found, gradients = step(dtype, pairs, dialect="trl", micro_batch_tokens=128)
     # TRL takes its odds in float32, whatever the model is in; its likelihood term is in the model's.
     assert found == pytest.approx(expected.item(), abs=1e-6)
     if dtype == torch.float64:
