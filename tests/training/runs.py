@@ -17,6 +17,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fingerprint import run_fingerprint
 from pipeline.training.logs import StepLog
 from pipeline.training.loop import TrainResult, train
+from pipeline.training.model import add_adapters
 from pipeline.training.rng import seed_everything
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
@@ -90,7 +91,10 @@ def trained(
     every, keep = setting.checkpoint_every, setting.keep_checkpoints
     checkpoints = Checkpoints(folder / "checkpoints", fingerprint, every, keep)
     seed_everything(setting.seed)
-    module = step_model(setting, make_model())
+    model = make_model()
+    if setting.lora.enabled:
+        add_adapters(model, setting.lora)
+    module = step_model(setting, model)
     return module, train(module, shards, held_out, setting, log, checkpoints=checkpoints)
 
 
