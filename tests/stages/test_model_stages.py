@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +38,11 @@ from stages import (
     train,
 )
 
-REAL = Path(__file__).parents[2] / "../shared/data"
+ROOT = Path(__file__).parents[2]
+REAL = ROOT / "../shared/data"
 DATA = (pull, pull_model, binarize, filter, decontaminate, dedupe, curate, split)
 MODEL = (tokenize, train, evaluate, report)
-BENCHMARK = Path(__file__).parents[2] / "pipeline/sources/sample_benchmark.jsonl"
+BENCHMARK = ROOT / "pipeline/sources/sample_benchmark.jsonl"
 
 
 def set_params(model_folder: Path, **changes: dict[str, Any]) -> None:
@@ -42,7 +50,7 @@ def set_params(model_folder: Path, **changes: dict[str, Any]) -> None:
         "source": {"kind": "sample", "sample": {"rows": 60}},
         "decontaminate": {"benchmarks": [{"name": "sample_benchmark", "path": str(BENCHMARK)}]},
         "model": {"source": "path", "path": str(model_folder)},
-        "train": {"epochs": 2, "lr": 1e-3, "dtype": "float32"},
+        "train": {"epochs": 2, "lr": 1e-3, "dtype": "float32", "checkpoint_every": 2},
         "evaluate": {"max_new_tokens": 4, "max_prompts": 4},
     }
     for name, values in changes.items():
@@ -128,11 +136,75 @@ def test_a_failed_run_leaves_the_old_model(project: Path, model_folder: Path) ->
         train.main(load_params())
     set_params(model_folder, train={"lr": 1e30, "max_grad_norm": 1e30})
     tokenize.main(load_params())
-    with pytest.raises(PipelineError, match="The loss is not finite"):
+    with pytest.raises(PipelineError, match="is not finite on the pairs"):
         train.main(load_params())
     assert {path: sha256_file(path) for path in Path("models/trained").iterdir()} == before
     assert {p: sha256_file(p) for p in Path("metrics/train").rglob("*") if p.is_file()} == curves
+    # What the failed run had come to is kept, and not gone on from with other params.
+    assert sorted(path.name for path in Path("models").iterdir()) == ["base", "checkpoints", "trained"]
+
+
+def test_a_killed_stage_goes_on_when_run_again(project: Path, model_folder: Path) -> None:
+    setting = {"epochs": 6, "checkpoint_every": 4, "eval_every": 3, "best_metric": "loss", "dtype": "bf16"}
+    set_params(model_folder, train=setting)
+    tokenize.main(load_params())
+    train.main(load_params())
+    whole = {path.name: sha256_file(path) for path in Path("models/trained").iterdir()}
+    curves = curves_of(Path("metrics/train"))
     assert sorted(path.name for path in Path("models").iterdir()) == ["base", "trained"]
+    shutil.rmtree("models/trained")
+    shutil.rmtree("metrics/train")
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "stages.train"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as stage:
+        while stage.poll() is None and not list(Path("models/checkpoints").glob("step-????????")):
+            time.sleep(0.002)
+        stage.kill()
+    assert stage.returncode == -signal.SIGKILL
+    assert not Path("models/trained").exists() and not Path("metrics/train").exists()
+    # Other params would be another run; the error says how to start it.
+    set_params(model_folder, train={**setting, "lr": 2e-3})
+    with pytest.raises(PipelineError, match=r"train\.lr changed.*delete models/checkpoints"):
+        train.main(load_params())
+
+    set_params(model_folder, train=setting)
+    train.main(load_params())
+    assert {path.name: sha256_file(path) for path in Path("models/trained").iterdir()} == whole
+    assert curves_of(Path("metrics/train")) == curves
+    assert sorted(path.name for path in Path("models").iterdir()) == ["base", "trained"]
+    assert sorted(path.name for path in Path("metrics/train").parent.glob("train*")) == ["train"]
+
+
+def curves_of(folder: Path) -> dict[str, str]:
+    """What DVCLive wrote, the time that steps took apart."""
+    found = {path.name: path.read_text() for path in folder.rglob("*.tsv") if "tokens_per" not in path.name}
+    summary = read_json(folder / "metrics.json")
+    assert summary.pop("tokens_per_second") > 0
+    return {**found, "metrics.json": json.dumps(summary)}
+
+
+def test_the_lineage_and_the_card_name_the_best_pass(project: Path, model_folder: Path) -> None:
+    set_params(model_folder, train={"eval_every": 2, "best_metric": "accuracy", "lr": 1e-6})
+    tokenize.main(load_params())
+    train.main(load_params())
+    curve = Path("metrics/train/plots/metrics/validation/accuracy.tsv").read_text().splitlines()[1:]
+    values = [(float(line.split("\t")[1]), -int(line.split("\t")[0])) for line in curve]
+    lineage = read_json(Path("models/trained/lineage.json"))
+    assert lineage["weights_step"] == -max(values)[1]
+    card = Path("models/trained/README.md").read_text()
+    assert f"| Weights | of step {lineage['weights_step']}, the best validation accuracy |" in card
+
+
+def test_a_tracker_that_is_not_there_stops_the_stage_before_training(
+    project: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params(model_folder, train={"trackers": ["mlflow"]})
+    tokenize.main(load_params())
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(PipelineError, match=r"not installed.*train\.trackers.*pip install mlflow"):
+        train.main(load_params())
+    assert not Path("models/trained").exists() and not list(Path("metrics").glob("train*"))
 
 
 def test_a_split_without_pairs_names_the_key(project: Path) -> None:

@@ -1,9 +1,10 @@
 """Training runs that are killed again and again: ``python -m tests.training.killed FOLDER...``.
 
-Each folder holds the shards and, in ``case.json``, a seed and the params. Each attempt is a process of its own.
-Where it ends, by ``kill -9`` from within, is drawn from the seed: after an optimizer step, or while a
-checkpoint is flushed, renamed into place or removed. The last attempt is left alone. It writes the final weights
-to ``weights.safetensors`` and the curves to ``curves.json``; how each attempt ended goes to ``ends.json``.
+Each folder holds the shards and, in ``case.json``, a seed and the params. Each attempt is a process of its
+own. Where it ends, by ``kill -9`` from within, is drawn from the seed: after an optimizer step, or while a
+checkpoint is flushed, renamed into place or removed. The last attempt is left alone. It writes the final
+weights to ``weights.safetensors`` and the curves to ``curves.json``; how each attempt ended goes to
+``ends.json``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import peft  # noqa: F401 - once here, not in each attempt
 import torch
 from safetensors.torch import save_file
 
