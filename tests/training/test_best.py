@@ -60,7 +60,12 @@ def test_the_saved_weights_are_the_best_passs(tmp_path: Path, monkeypatch: pytes
     seen: list[list[torch.Tensor]] = []
     other = tmp_path / "other"
     measured(monkeypatch, [1.0] * 4)
-    monkeypatch.setattr("pipeline.training.loop.full_weights", lambda m: seen.append(weights(m)) or {})
+
+    def keep(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+        seen.append(weights(module))
+        return {}
+
+    monkeypatch.setattr("pipeline.training.loop.full_weights", keep)
     trained(other, Recorder(), eval_every=6, best_metric="loss")
     assert all(torch.equal(one, two) for one, two in zip(weights(module), seen[0], strict=True))
 

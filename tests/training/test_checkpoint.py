@@ -20,6 +20,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fingerprint import HARMLESS, run_fingerprint, run_name
 from pipeline.training.rng import rng_state, set_rng_state
 from pipeline.training.safe_state import join, load_state, part, save_state
+from pipeline.training.step import optimizer_step
 from tests.training.conftest import make_pairs
 from tests.training.runs import BASE, Recorder, params, shard_set, trained, weights
 
@@ -49,7 +50,7 @@ def test_a_tree_comes_back_as_it_was(tree: Any) -> None:
 
 def test_tensors_come_back_bit_for_bit(tmp_path: Path) -> None:
     odd = torch.tensor([math.nan, math.inf, -0.0, 1e-45])
-    state = {
+    state: dict[str, Any] = {
         "weights": {"a.b": torch.randn(3, 2).to(torch.bfloat16), "t": torch.arange(6).reshape(2, 3).T},
         "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "betas": (0.9, 0.999), "none": [None, odd]},
         "history": [{"loss": 0.1 + 0.2}, {"loss": math.inf}],
@@ -186,7 +187,7 @@ def test_changed_params_are_refused(
 
 def test_params_that_change_no_result_may_change(tmp_path: Path) -> None:
     store(tmp_path).write(5, {"step": 5})
-    free = {"checkpoint_every": 9, "keep_checkpoints": 3, "trackers": ["tensorboard"]}
+    free: dict[str, Any] = {"checkpoint_every": 9, "keep_checkpoints": 3, "trackers": ["tensorboard"]}
     assert set(free) == HARMLESS <= set(TrainParams.model_fields)
     assert store(tmp_path, **free).latest() == {"step": 5}
 
@@ -241,9 +242,7 @@ def test_a_checkpoint_holds_no_pickle_and_only_what_is_trained(tmp_path: Path) -
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.training import loop
-
-    real, calls = loop.optimizer_step, 0
+    real, calls = optimizer_step, 0
 
     def spoiled(module: Any, *rest: Any) -> Any:
         nonlocal calls
@@ -254,7 +253,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
         return real(module, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "optimizer_step", spoiled)
+        patched.setattr("pipeline.training.loop.optimizer_step", spoiled)
         with pytest.raises(PipelineError, match="The loss is not finite on the pairs"):
             trained(tmp_path, Recorder(), checkpoint_every=3, keep_checkpoints=2)
     assert steps_in(tmp_path / "checkpoints") == ["step-00000003", "step-00000006"]

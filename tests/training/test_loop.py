@@ -123,7 +123,7 @@ def spoiled_by(token: int) -> Any:
     with torch.no_grad():
         # The head apart from the embedding, or every pair's softmax would see the row.
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
-        model.get_input_embeddings().weight[token] = float("nan")
+        model.model.embed_tokens.weight[token] = float("nan")
     pairs = [pair for pair in make_pairs(5) if token not in {*pair.prompt_ids, *pair.chosen_ids}]
     bad = make_pair("bad", 5, 6, 7)
     bad.prompt_ids[2] = token

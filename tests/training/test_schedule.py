@@ -23,7 +23,7 @@ def rates(steps: int, **changes: Any) -> list[float]:
     schedule = make_schedule(optimizer, params(lr=PEAK, **changes), steps)
     found = []
     for _ in range(steps):
-        found.append(schedule.get_last_lr()[0])
+        found.append(float(schedule.get_last_lr()[0]))
         optimizer.step()
         schedule.step()
     return found
