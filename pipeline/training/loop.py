@@ -144,8 +144,7 @@ def _check_pairs(shards: ShardSet, validation: ShardSet, params: TrainParams) ->
 def _note(metrics: Metrics) -> str:
     """A step in a few words: they share 80 columns with the bar and the time left."""
     return (
-        f"loss {metrics['loss']:.3f} acc {metrics['accuracy']:.2f} "
-        f"{metrics['tokens_per_second']:,.0f} tok/s"
+        f"loss {metrics['loss']:.3f} acc {metrics['accuracy']:.2f} {metrics['tokens_per_second']:,.0f} tok/s"
     )
 
 
