@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from pipeline.params import TrainParams
 
@@ -19,6 +20,7 @@ class Optimizer:
 
     Where a parameter is bf16, the optimizer updates a float32 master of it and rounds the parameter from
     that, so that small updates are not lost. Gradients of several micro-batches are added up in float32.
+    Parameters may be sharded (FSDP2's ``DTensor``): the norm is then that of the whole gradient.
 
     Args:
         parameters: What is trained, in the model's order.
@@ -28,6 +30,7 @@ class Optimizer:
     def __init__(self, parameters: Sequence[nn.Parameter], params: TrainParams) -> None:
         self._parameters = list(parameters)
         self._masters = [_master(parameter) for parameter in self._parameters]
+        self._master_of = dict(zip(self._parameters, self._masters, strict=True))
         self._max_grad_norm = params.max_grad_norm
         groups = [
             {"params": [m for m in self._masters if m.ndim >= 2], "weight_decay": params.weight_decay},
@@ -39,6 +42,19 @@ class Optimizer:
             betas=(params.beta1, params.beta2),
             fused=True,
         )
+
+    @property
+    def has_masters(self) -> bool:
+        """Whether any parameter is updated by way of a float32 master."""
+        return any(p is not m for p, m in zip(self._parameters, self._masters, strict=True))
+
+    def master(self, parameter: nn.Parameter) -> nn.Parameter:
+        """What AdamW updates for a parameter: its float32 master, or the parameter itself.
+
+        Raises:
+            KeyError: If it is not one of the optimizer's.
+        """
+        return self._master_of[parameter]
 
     def accumulate(self) -> None:
         """Take over the gradients of a backward pass; call it after each."""
@@ -56,7 +72,8 @@ class Optimizer:
 
         Where the norm is NaN or infinite nothing is updated: it would spoil every weight.
         """
-        norm = float(torch.nn.utils.clip_grad_norm_(self._masters, self._max_grad_norm))
+        total = torch.nn.utils.clip_grad_norm_(self._masters, self._max_grad_norm)
+        norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
         if not math.isfinite(norm):
             self.discard()
             return norm
