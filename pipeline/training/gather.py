@@ -61,7 +61,8 @@ def load_full_weights(module: nn.Module, weights: Weights) -> None:
     Raises:
         RuntimeError: If they are of another model.
     """
-    set_model_state_dict(language_model(module), weights, options=StateDictOptions(full_state_dict=True))
+    options = StateDictOptions(full_state_dict=True)
+    set_model_state_dict(language_model(module), dict(weights), options=options)
 
 
 def whole_model(module: nn.Module, load: Callable[[], PreTrainedModel]) -> PreTrainedModel | None:

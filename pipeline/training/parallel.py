@@ -160,7 +160,10 @@ def _without_exchange(module: nn.Module, each: Pass) -> AbstractContextManager[N
     return nullcontext()
 
 
-def _average_masters(optimizer: Optimizer, bucket: dist.GradBucket) -> Future[Tensor]:
+def _average_masters(
+    optimizer: Optimizer,
+    bucket: dist.GradBucket,  # type: ignore[name-defined]  # torch has it under a condition
+) -> Future[Tensor]:
     """Communication hook of DDP: average in float32 what the masters hold, and the last pass's gradient.
 
     DDP alone would average the bf16 gradients of the last pass only: those of the passes before are in the
@@ -178,7 +181,8 @@ def _average_masters(optimizer: Optimizer, bucket: dist.GradBucket) -> Future[Te
         for master, part in zip(masters, parts, strict=True):
             master.grad = part.view_as(master)
         # What DDP hands back to the parameters is added to the masters once more.
-        return bucket.buffer().zero_()
+        handed_back: Tensor = bucket.buffer().zero_()
+        return handed_back
 
     work = dist.all_reduce(flat, async_op=True)
     assert work is not None  # only ranks outside the group get none

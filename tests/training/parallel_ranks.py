@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def fresh_model(params: TrainParams) -> LlamaForCausalLM:
                 torch.nn.init.normal_(parameter.data, std=0.1)
     if params.gradient_checkpointing:
         model.activation_checkpointing_enable()
-    return model.to(torch.bfloat16) if params.dtype == "bf16" else model
+    return model.bfloat16() if params.dtype == "bf16" else model
 
 
 class Run:
@@ -99,7 +100,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds; of use on the main rank alone."""
         state = {"weights": full_weights(self.module), "optimizer": full_optimizer_state(self.optimizer)}
-        return torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, state)
+        return copy.deepcopy(state)
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state`."""
