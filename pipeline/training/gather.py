@@ -1,28 +1,25 @@
 """Whole weights and optimizer state from ranks that may hold shards of them, and back.
 
 What is gathered does not depend on the number of ranks: it goes back into one process as into any number of
-them, replicated or sharded. Every function here is a collective under FSDP: all ranks call it.
+them, replicated or sharded. Every function here is a collective: all ranks call it, in the same order. Only
+the main rank gets what is gathered, since a machine's memory would not hold it once for each rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    set_model_state_dict,
-)
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from pipeline.training.optimizer import Optimizer, State
+from pipeline.training.parallel import reshard
 from pipeline.training.step_model import StepModel
 
 Weights = dict[str, Tensor]
@@ -41,28 +38,38 @@ def language_model(module: nn.Module) -> PreTrainedModel:
 
 
 def full_weights(module: nn.Module) -> Weights:
-    """All weights under the language model's own names, on the CPU of the main rank; {} on the others.
+    """Copies of the trained parameters on the CPU of the main rank, by the language model's names; else {}.
+
+    What is frozen (under LoRA, all but the adapters) is the base model's own and is not copied. A tensor that
+    two modules share comes once.
 
     Args:
         module: Of :func:`~pipeline.training.parallel.parallelize`.
     """
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    weights = get_model_state_dict(language_model(module), options=options)
-    return {name: value for name, value in weights.items() if isinstance(value, Tensor)} if _is_main() else {}
+    reshard(module)
+    weights: Weights = {}
+    for name, parameter in _trained(language_model(module)):
+        # One at a time: the whole of a sharded model is only ever on the CPU.
+        whole = parameter.full_tensor() if isinstance(parameter, DTensor) else parameter
+        if is_main():
+            weights[name] = whole.detach().to("cpu", copy=True)
+    return weights
 
 
-def load_full_weights(module: nn.Module, weights: Weights) -> None:
-    """Put :func:`full_weights` back.
+def load_full_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put :func:`full_weights` back in place, on all ranks.
 
     Args:
         module: Of :func:`~pipeline.training.parallel.parallelize`.
-        weights: The same on every rank, as each reads the file.
+        weights: The main rank's are taken; the others' are not looked at.
 
     Raises:
-        RuntimeError: If they are of another model.
+        KeyError: If a trained parameter is not among them.
     """
-    options = StateDictOptions(full_state_dict=True)
-    set_model_state_dict(language_model(module), dict(weights), options=options)
+    reshard(module)
+    for name, parameter in _trained(language_model(module)):
+        whole = weights[name] if is_main() else torch.empty(parameter.shape)
+        _put(parameter, whole)
 
 
 def whole_model(module: nn.Module, load: Callable[[], PreTrainedModel]) -> PreTrainedModel | None:
@@ -75,16 +82,19 @@ def whole_model(module: nn.Module, load: Callable[[], PreTrainedModel]) -> PreTr
         load: Makes the model as it was before training, adapters put in, in the dtype to save.
 
     Raises:
-        RuntimeError: If what ``load`` gives is another model.
+        KeyError: If what ``load`` gives is another model.
     """
+    reshard(module)
     model = language_model(module)
     if not any(isinstance(parameter, DTensor) for parameter in model.parameters()):
-        return model if _is_main() else None
+        return model if is_main() else None
     weights = full_weights(module)
-    if not _is_main():
+    if not is_main():
         return None
     whole = load()
-    whole.load_state_dict(weights)
+    with torch.no_grad():
+        for name, parameter in _trained(whole):
+            parameter.copy_(weights[name])
     return whole
 
 
@@ -93,15 +103,15 @@ def full_optimizer_state(optimizer: Optimizer) -> State:
 
     What is whole already is not copied: write it before the next step.
     """
-    state = _gathered(optimizer.state_dict())
-    return dict(state) if _is_main() else {}
+    state: State = _gathered(optimizer.state_dict())
+    return state if is_main() else {}
 
 
-def load_full_optimizer_state(optimizer: Optimizer, state: State) -> None:
+def load_full_optimizer_state(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     """Go on from :func:`full_optimizer_state`.
 
     Args:
-        optimizer: Of :func:`~pipeline.training.parallel.parallelize`.
+        optimizer: Of :func:`~pipeline.training.parallel.make_optimizer`.
         state: The same on every rank, as each reads the file.
 
     Raises:
@@ -116,8 +126,26 @@ def load_full_optimizer_state(optimizer: Optimizer, state: State) -> None:
     optimizer.load_state_dict({**state, "adamw": adamw})
 
 
-def _is_main() -> bool:
+def is_main() -> bool:
+    """Whether this is the one rank that gets what is gathered: rank 0, or the only process."""
     return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
+@torch.no_grad()
+def _put(parameter: nn.Parameter, whole: Tensor) -> None:
+    """Set a parameter, or the shards of it, to the main rank's value."""
+    if isinstance(parameter, DTensor):
+        whole = whole.to(device=parameter.device, dtype=parameter.dtype)
+        parameter.copy_(distribute_tensor(whole, parameter.device_mesh, parameter.placements))
+        return
+    if is_main():
+        parameter.copy_(whole)
+    if dist.is_initialized():
+        dist.broadcast(parameter.detach(), src=0)
 
 
 def _gathered(value: Any) -> Any:
@@ -127,7 +155,7 @@ def _gathered(value: Any) -> Any:
     """
     if isinstance(value, DTensor):
         whole = value.full_tensor()
-        return whole.cpu() if _is_main() else None
+        return whole.cpu() if is_main() else None
     if isinstance(value, dict):
         return {key: _gathered(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -144,6 +172,6 @@ def _like(parameter: Tensor, value: Any) -> Any:
     """The shard on this rank of a sharded parameter's moment; anything else as it is."""
     if not isinstance(parameter, DTensor) or not isinstance(value, Tensor) or value.shape != parameter.shape:
         return value
-    whole = value.to(device=parameter.device, dtype=torch.float32)
+    whole = value.to(device=parameter.device, dtype=parameter.dtype)
     # Every rank has the whole: nothing needs to be sent.
     return distribute_tensor(whole, parameter.device_mesh, parameter.placements, src_data_rank=None)

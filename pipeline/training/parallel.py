@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
@@ -92,8 +92,8 @@ def passes(step_model: StepModel, pairs: Sequence[TokenPair], rank: int = 0, cou
     return [Pass(batch, index < own, index == most - 1) for index, batch in enumerate(batches)]
 
 
-def parallelize(step_model: StepModel, params: TrainParams) -> tuple[nn.Module, Optimizer]:
-    """The module to call in the place of the step model, and the optimizer over its trained parameters.
+def parallelize(step_model: StepModel, params: TrainParams) -> nn.Module:
+    """The module to call in the place of the step model.
 
     Without a process group the step model itself. ``ddp``: a whole model on each rank
     (``DistributedDataParallel``). ``fsdp``: each decoder layer sharded by ``fully_shard`` (FSDP2), and the
@@ -109,30 +109,46 @@ def parallelize(step_model: StepModel, params: TrainParams) -> tuple[nn.Module, 
         PipelineError: If the model's weights are quantised and should be sharded.
     """
     if not dist.is_initialized():
-        return step_model, Optimizer(trained_parameters(step_model), params)
+        return step_model
     if params.parallel == "fsdp":
         _shard(step_model, params)
-        return step_model, Optimizer(trained_parameters(step_model), params)
-    # A rank's buffers (rotary frequencies) never change: sending them about would only cost.
-    replica = DistributedDataParallel(step_model, forward_sync_buffers=False)
-    optimizer = Optimizer(trained_parameters(step_model), params)
-    if optimizer.has_masters:
+        return step_model
+    # A rank's buffers (rotary frequencies) never change: to send them about would only cost.
+    return DistributedDataParallel(step_model, forward_sync_buffers=False)
+
+
+def make_optimizer(module: nn.Module, params: TrainParams) -> Optimizer:
+    """The optimizer over the trained parameters of a module of :func:`parallelize`; one for each module.
+
+    Replicas whose weights are bf16 exchange the float32 gradients of its masters from then on.
+    """
+    reshard(module)
+    optimizer = Optimizer(trained_parameters(module), params)
+    if isinstance(module, DistributedDataParallel) and optimizer.has_masters:
         # DDP looks at the hook's annotations and does not take postponed ones; a lambda has none.
-        replica.register_comm_hook(optimizer, lambda state, bucket: _average_masters(state, bucket))
-    return replica, optimizer
+        module.register_comm_hook(optimizer, lambda state, bucket: _average_masters(state, bucket))
+    return optimizer
 
 
-def forward_backward(
-    module: nn.Module, optimizer: Optimizer, each: Pass, totals: StepTotals
-) -> LossTerms | None:
-    """A forward and backward pass, its gradient handed to the optimizer; None for one that does not count.
+def reshard(module: nn.Module) -> None:
+    """Let go of what a pass without gradients left gathered, so that parameters are shards again.
 
-    After the last pass the gradients are those of the whole step on all ranks: ready for
-    :meth:`Optimizer.step`.
+    FSDP keeps the root's weights for the backward pass, and after a validation pass there is none. Any other
+    module is as it was.
+    """
+    if isinstance(module, FSDPModule):
+        module.reshard()
+
+
+def forward_backward(module: nn.Module, optimizer: Optimizer, each: Pass, totals: StepTotals) -> LossTerms:
+    """A forward and backward pass, its gradient handed to the optimizer.
+
+    The terms are the micro-batch's own: leave those of a pass that does not count out of the sums. After the
+    last pass the gradients are those of the whole step on all ranks, ready for :meth:`Optimizer.step`.
 
     Args:
         module: Of :func:`parallelize`.
-        optimizer: Of the same.
+        optimizer: Of :func:`make_optimizer`.
         each: Of :func:`passes`.
         totals: The whole step's, over all ranks.
     """
@@ -142,7 +158,7 @@ def forward_backward(
         terms: LossTerms = module(each.batch, totals)
         (terms.loss * weight).backward()
     optimizer.accumulate()
-    return terms if each.counts else None
+    return terms
 
 
 def _largest_of_ranks(value: int) -> int:
@@ -191,6 +207,7 @@ def _average_masters(
 
 
 def _shard(step_model: StepModel, params: TrainParams) -> None:
+    """Shard the step model in place, layer by layer."""
     if params.lora.quantize is not None:
         raise PipelineError(
             "Quantised weights cannot be sharded",

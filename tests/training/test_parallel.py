@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.errors import PipelineError
 from pipeline.training.gather import full_weights, language_model, load_full_optimizer_state
-from pipeline.training.parallel import decoder_layers, parallelize, passes, share
+from pipeline.training.parallel import decoder_layers, make_optimizer, parallelize, passes, share
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
 from tests.training.conftest import make_pair, make_pairs
@@ -83,14 +83,8 @@ def trained_values(found: Found, expected: Found) -> tuple[list[torch.Tensor], l
     masters = expected["optimizer"]["masters"]
     if found["optimizer"]["masters"][0] is not None:
         return found["optimizer"]["masters"], masters
-    names = [name for name in trained_names(found) if name != "lm_head.weight"]
-    weights = [found["weights"][name] for name in names]
-    return weights, masters if masters[0] is not None else [expected["weights"][name] for name in names]
-
-
-def trained_names(found: Found) -> list[str]:
-    names = list(found["weights"])
-    return [name for name in names if "lora_" in name] or names
+    weights = list(found["weights"].values())
+    return weights, masters if masters[0] is not None else list(expected["weights"].values())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -112,9 +106,9 @@ def test_two_ranks_train_what_one_process_trains(
 def test_the_steps_do_train(name: str, alone: dict[str, Found]) -> None:
     """Three steps at 1e-3 move every trained matrix by far more than the tolerance above."""
     before = fresh_model(train_params(SETTINGS[name])).state_dict()
-    for weight in trained_names(alone[name]):
-        if before[weight].ndim > 1:
-            assert (alone[name]["weights"][weight] - before[weight]).abs().max() > 1e-3
+    for weight, value in alone[name]["weights"].items():
+        if value.ndim > 1:
+            assert (value - before[weight]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -195,11 +189,12 @@ def test_one_process_makes_the_passes_of_its_micro_batches() -> None:
 
 def test_alone_the_step_model_is_its_own_module() -> None:
     step_model = StepModel(make_model(), PAD, train_params({}))
-    module, optimizer = parallelize(step_model, step_model.params)
+    module = parallelize(step_model, step_model.params)
     assert module is step_model
     assert language_model(module) is step_model.model
-    assert not optimizer.has_masters
-    assert list(full_weights(module)) == list(step_model.model.state_dict())
+    assert not make_optimizer(module, step_model.params).has_masters
+    # The head is the embedding's weight, and comes once.
+    assert list(full_weights(module)) == [name for name, _ in step_model.model.named_parameters()]
 
 
 def test_a_module_without_step_model_is_refused() -> None:
