@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from pipeline.errors import PipelineError
 from pipeline.params import LoraParams
 from pipeline.training.forward import check_head
+from pipeline.training.linear import OneDnnLinear
 
 Autocast = contextlib.AbstractContextManager[Any]
 
@@ -82,6 +83,20 @@ def disable_dropout(model: PreTrainedModel) -> None:
         for name in ("dropout", "attention_dropout", "layerdrop"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
+
+
+def checkpoint_layers(model: PreTrainedModel) -> None:
+    """Have each decoder layer computed again in the backward pass, in place of keeping what it makes.
+
+    By the same products as in the forward pass (:mod:`pipeline.training.linear`), so that the gradients stay
+    as they are without it.
+
+    Raises:
+        ValueError: If the architecture cannot do that.
+    """
+    model.activation_checkpointing_enable(
+        {"use_reentrant": False, "context_fn": lambda: (contextlib.nullcontext(), OneDnnLinear())}
+    )
 
 
 def add_adapters(model: PreTrainedModel, params: LoraParams) -> None:

@@ -9,9 +9,7 @@ import torch
 import torch.distributed as dist
 
 from pipeline.params import parse_params
-from pipeline.training.dialects import objective_of
-from pipeline.training.forward import collate, pair_logps
-from pipeline.training.objective import loss_terms
+from pipeline.training.step_model import StepModel
 from pipeline.training.totals import step_totals, totals_over_ranks
 from tests.conftest import make_model
 from tests.training.conftest import make_pairs
@@ -25,13 +23,11 @@ Step = tuple[float, list[torch.Tensor]]
 
 def part_of_step(part: slice, changes: dict[str, Any]) -> Step:
     """Loss and gradients of some of eight pairs, divided by the totals of all ranks."""
-    objective = objective_of(parse_params({"train": changes}).train)
-    pairs = make_pairs(8)[part]
-    totals = totals_over_ranks(step_totals(pairs, objective.nll_scope, objective.nll_reduction))
     model = make_model()
-    logps = pair_logps(model, collate(pairs, PAD, objective.nll_scope == "full"))
-    nll = logps.nll_means.sum() if objective.nll_reduction == "sequence_mean" else logps.nll_sum
-    loss = loss_terms(nll, logps.chosen, logps.rejected, totals, objective).loss
+    step = StepModel(model, PAD, parse_params({"train": {"dtype": "float32", **changes}}).train)
+    pairs = make_pairs(8)[part]
+    totals = totals_over_ranks(step_totals(pairs, step.objective.nll_scope, step.objective.nll_reduction))
+    loss = step(step.lay_out(pairs), totals).loss
     loss.backward()
     return loss.item(), [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
 
