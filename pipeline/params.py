@@ -410,7 +410,7 @@ class TrainParams(Section):
     epochs: PositiveInt = Field(2, description="Passes over the training pairs.")
     batch_pairs: PositiveInt = Field(8, description="Pairs per optimizer step.")
     micro_batch_tokens: PositiveInt = Field(
-        8192,
+        2048,
         description="Tokens per forward pass, a longer pair goes alone; speed and memory depend on it, the "
         "result does not.",
     )

@@ -180,9 +180,9 @@ def _like_rows(query: Tensor) -> Tensor:
 
 def _weights(q: Tensor, k: Tensor, scale: float, block: _Window) -> Tensor:
     """Softmax of a block's scores, shape (key heads, heads per key head * queries, keys seen)."""
-    scores = torch.bmm(q, k[:, block.first : block.stop].transpose(1, 2))
-    if scale != 1.0:
-        scores.mul_(scale)
+    # The scale goes into the product: a pass over the scores of its own costs a third as much again.
+    keys = k[:, block.first : block.stop].transpose(1, 2)
+    scores = torch.baddbmm(q.new_zeros(1), q, keys, beta=0, alpha=scale)
     by_head = scores.view(len(k), -1, block.stop - block.start, block.stop - block.first)
     by_head[..., block.checked - block.first :].add_(block.hidden)
     return torch.softmax(scores, dim=-1)

@@ -18,6 +18,10 @@ from torch.autograd.function import once_differentiable
 from pipeline.training.linear import linear, product
 
 
+_ROWS = 256
+"""Tokens whose backward pass through a norm is worked on at once: few enough to stay in the cache."""
+
+
 class _RmsNorm(torch.autograd.Function):
     """``weight * x / rms(x)``, normalised in float32 and rounded before the weight, as Llama has it."""
 
@@ -32,14 +36,24 @@ class _RmsNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, rstd = ctx.saved_tensors
-        normed = _widened(x) * rstd
-        of_weight = None
-        if ctx.needs_input_grad[1]:
-            of_weight = (_widened(grad) * normed).flatten(0, -2).sum(0).to(weight.dtype)
-        scaled = _widened(grad * weight)
-        along = (scaled * normed).mean(-1, keepdim=True)
-        of_x = scaled.addcmul_(normed, along, value=-1).mul_(rstd).to(x.dtype)
-        return of_x, of_weight, None
+        of_x = torch.empty_like(x, memory_format=torch.contiguous_format)
+        rows = (x.flatten(0, -2), rstd.flatten(0, -2), grad.flatten(0, -2), of_x.view(-1, x.shape[-1]))
+        of_weight = torch.zeros_like(_widened(weight))
+        step = _ROWS if x.device.type == "cpu" else max(1, len(rows[0]))
+        for parts in zip(*(part.split(step) for part in rows), strict=True):
+            of_weight += _norm_backward(weight, *parts)
+        return of_x, of_weight.to(weight.dtype) if ctx.needs_input_grad[1] else None, None
+
+
+def _norm_backward(weight: Tensor, x: Tensor, rstd: Tensor, grad: Tensor, of_x: Tensor) -> Tensor:
+    """Write the gradient of some rows, shape (rows, width), into ``of_x``; gives theirs of the weight."""
+    wide_weight = _widened(weight)
+    normed = _widened(x) * rstd
+    wide = _widened(grad)
+    along_weight = wide * normed
+    along = (along_weight @ wide_weight).div_(x.shape[-1]).unsqueeze(-1)
+    of_x.copy_((wide * wide_weight).addcmul_(normed, along, value=-1).mul_(rstd))
+    return along_weight.sum(0)
 
 
 def _widened(x: Tensor) -> Tensor:
@@ -47,10 +61,15 @@ def _widened(x: Tensor) -> Tensor:
 
 
 class _GatedDown(torch.autograd.Function):
-    """``(silu(gate) * up) @ weight.T``, the second half of a gated MLP (Shazeer 2020, SwiGLU)."""
+    """``(silu(gate) * up) @ weight.T``, the second half of a gated MLP (Shazeer 2020, SwiGLU).
+
+    The weight may be wider than the rest, as under autocast: it is rounded then, and its gradient widened.
+    """
 
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
+        ctx.weight_dtype = weight.dtype
+        weight = weight.to(gate.dtype)
         ctx.save_for_backward(gate, up, weight)
         return linear(nn.functional.silu(gate).mul_(up), weight)
 
@@ -58,11 +77,11 @@ class _GatedDown(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, weight = ctx.saved_tensors
-        rows = grad.flatten(0, -2)
+        rows = grad.flatten(0, -2).to(weight.dtype)
         activated = nn.functional.silu(gate)
         of_weight = None
         if ctx.needs_input_grad[2]:
-            of_weight = product(rows.t(), (activated * up).flatten(0, -2))
+            of_weight = product(rows.t(), (activated * up).flatten(0, -2)).to(ctx.weight_dtype)
         of_product = product(rows, weight).view(gate.shape)
         of_up = activated.mul_(of_product)
         of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)

@@ -27,8 +27,8 @@ from pipeline.training.totals import StepTotals
 LOGITS = 2**27
 """Logits that exist at once: 256 MB in bf16, 2,730 targets of a vocabulary of 49,152."""
 
-_ROWS = 256
-"""Targets whose float32 log-probabilities exist at once."""
+_IN_CACHE = 2**19
+"""float32 log-probabilities that exist at once on the CPU: 2 MB, so that no pass over them leaves the cache."""
 
 
 class Group(NamedTuple):
@@ -113,7 +113,10 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        parts = [None if part is None else part * grad.to(part.dtype) for part in ctx.saved_tensors]
+        parts: list[Tensor | None] = list(ctx.saved_tensors)
+        # In one process the loss is not scaled; a look at that is worth a pass over the head's gradient.
+        if grad.device.type != "cpu" or float(grad) != 1.0:
+            parts = [None if part is None else part * grad.to(part.dtype) for part in parts]
         return (*parts, None, None)
 
 
@@ -218,8 +221,9 @@ def _softmax_over(logits: Tensor, labels: Tensor, keep: bool) -> Tensor:
     """
     wide = torch.float64 if logits.dtype == torch.float64 else torch.float32
     found = []
-    for start in range(0, len(logits), _ROWS):
-        rows, row_labels = logits[start : start + _ROWS], labels[start : start + _ROWS, None]
+    step = max(1, _IN_CACHE // logits.shape[1]) if logits.device.type == "cpu" else max(1, len(logits))
+    for start in range(0, len(logits), step):
+        rows, row_labels = logits[start : start + step], labels[start : start + step, None]
         logps = torch.log_softmax(rows, dim=-1, dtype=wide)
         picked = logps.gather(1, row_labels)
         found.append(picked.squeeze(1))

@@ -30,7 +30,7 @@ class Optimizer:
     def __init__(self, parameters: Sequence[nn.Parameter], params: TrainParams) -> None:
         self._parameters = list(parameters)
         self._masters = [_master(parameter) for parameter in self._parameters]
-        self._master_of = dict(zip(self._parameters, self._masters, strict=True))
+        self._master_of: dict[Tensor, nn.Parameter] = dict(zip(self._parameters, self._masters, strict=True))
         self._max_grad_norm = params.max_grad_norm
         groups = [
             {"params": [m for m in self._masters if m.ndim >= 2], "weight_decay": params.weight_decay},
@@ -56,16 +56,32 @@ class Optimizer:
         """
         return self._master_of[parameter]
 
+    def accumulate_early(self) -> None:
+        """Take over each gradient as soon as a backward pass has made it, not all of them at its end.
+
+        Where parameters have masters, their bf16 gradients so never exist together. Not for parameters whose
+        gradients someone else waits for, as DDP does.
+        """
+        for parameter, master in zip(self._parameters, self._masters, strict=True):
+            if parameter is not master:
+                parameter.register_post_accumulate_grad_hook(self._take)
+
     def accumulate(self) -> None:
         """Take over the gradients of a backward pass; call it after each."""
         for parameter, master in zip(self._parameters, self._masters, strict=True):
-            if parameter is master or parameter.grad is None:
-                continue
-            if master.grad is None:
-                master.grad = parameter.grad.float()
-            else:
-                master.grad += parameter.grad
-            parameter.grad = None
+            if parameter is not master:
+                self._take(parameter)
+
+    def _take(self, parameter: Tensor) -> None:
+        """Add a parameter's gradient to its master's, and clear it."""
+        if parameter.grad is None:
+            return
+        master = self._master_of[parameter]
+        if master.grad is None:
+            master.grad = parameter.grad.float()
+        else:
+            master.grad += parameter.grad
+        parameter.grad = None
 
     def step(self) -> float:
         """Clip the gradients, update the weights, and clear the gradients; gives the norm before clipping.

@@ -107,7 +107,7 @@ def assert_same_terms(found: LossTerms, expected: LossTerms, rtol: float, atol: 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_it_is_autograds(name: str, targets: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOGITS", targets * VOCABULARY)
-    monkeypatch.setattr(module, "_ROWS", 16)
+    monkeypatch.setattr(module, "_IN_CACHE", 16 * VOCABULARY)
     task = task_of(OBJECTIVES[name])
     assert min(task.batch.per_pair) < 40 < sum(task.batch.per_pair) and max(task.batch.per_pair) > 7
     states, head = operands(task, torch.float64)
