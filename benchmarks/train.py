@@ -35,11 +35,13 @@ from benchmarks.peers import need_peer
 from benchmarks.tokenize import SHARED
 from benchmarks.training_job import Job
 from benchmarks.training_plan import Plan, choose_setting, prepare
+from benchmarks.trl_settings import PRECISIONS, WITHOUT_MASTERS
 from pipeline.errors import PipelineError, foreseen_faults
 from pipeline.files import write_json
 from pipeline.training.dialects import objective_of
 
 CONTESTANTS = ("ours", "trl", "matmul")
+ASIDE = "trl_without_masters"
 VERSIONS = ("torch", "transformers", "accelerate", "trl")
 THREADS = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "LD_PRELOAD", "PYTORCH_", "CUDA_")
 """Beginnings of environment variables on which speed and memory may depend; both sides have the same."""
@@ -62,12 +64,19 @@ def measure(plan: Plan, folder: Path) -> dict[str, Any]:
             run the shape, or a contestant fails.
     """
     job = prepare(plan, folder)
-    setting, tried = choose_setting(plan, job, folder)
+    setting, tried = choose_setting(plan, job, folder, PRECISIONS[plan.dtype])
     job = replace(job, trl_setting=setting.name)
+    contestants = list(CONTESTANTS)
+    if plan.dtype == "bf16" and plan.trl is None:
+        aside, tried_aside = choose_setting(plan, job, folder, WITHOUT_MASTERS)
+        job = replace(job, trl_without_masters=aside.name)
+        contestants.append(ASIDE)
     job.write(folder)
-    found = trials.alternate("training", CONTESTANTS, folder, plan.rounds)
+    found = trials.alternate("training", contestants, folder, plan.rounds)
     details: dict[str, Any] = {name: trial.summary() for name, trial in found.items()}
     details["trl"] |= {"setting": setting.name, "tried": tried}
+    if ASIDE in details:
+        details[ASIDE] |= {"setting": aside.name, "tried": tried_aside} | _beside(details)
     details |= _counts(job, folder) | {
         "plan": plan.facts(),
         "train": job.train,
@@ -76,6 +85,15 @@ def measure(plan: Plan, folder: Path) -> dict[str, Any]:
         "versions": {name: version(name) for name in VERSIONS},
     }
     return figures_of(details, job.matmul_size) | {"details": details}
+
+
+def _beside(details: dict[str, Any]) -> dict[str, float]:
+    """Ours over TRL's without masters."""
+    mine, theirs = details["ours"], details[ASIDE]
+    return {
+        "pairs_per_s_ratio": theirs["seconds"] / mine["seconds"],
+        "peak_memory_ratio": mine["peak_mb"] / theirs["peak_mb"],
+    }
 
 
 def figures_of(details: dict[str, Any], matmul_size: int) -> dict[str, float]:

@@ -67,6 +67,14 @@ def trl(folder: Path) -> Figures:
     return train(folder, job, setting_of(job.trl_setting), step_pairs(folder, job.steps))
 
 
+def trl_without_masters(folder: Path) -> Figures:
+    """The same in the setting that holds weights and moments in bf16 alone."""
+    from benchmarks.trl_orpo import train
+
+    job = read_job(folder)
+    return train(folder, job, setting_of(job.trl_without_masters), step_pairs(folder, job.steps))
+
+
 def matmul(folder: Path) -> Figures:
     """The best rate of a large matmul in each dtype; ``seconds`` is that of the job's."""
     job = read_job(folder)

@@ -41,6 +41,7 @@ class Job:
         max_length: No sequence is longer than this.
         train: Keys of our ``train`` section, :data:`OBJECTIVE` and :data:`OPTIMIZER` among them.
         trl_setting: Name of TRL's setting (:class:`benchmarks.trl_settings.Setting`).
+        trl_without_masters: Of the setting that is measured beside it; empty: none is.
         matmul_size: Rows of the square matrices by which the machine is measured.
     """
 
@@ -51,6 +52,7 @@ class Job:
     train: dict[str, Any]
     trl_setting: str
     matmul_size: int
+    trl_without_masters: str = ""
 
     def params(self) -> TrainParams:
         """Our ``train`` section.

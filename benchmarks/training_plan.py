@@ -11,7 +11,15 @@ import torch
 from benchmarks import shapes, training_job, trials
 from benchmarks.tokenize import SHARED, read_pairs
 from benchmarks.training_job import SHARDS, SPLIT, Job
-from benchmarks.trl_settings import FIRST_MICRO_BATCH, Setting, find_fastest, kinds, setting_of, sizes
+from benchmarks.trl_settings import (
+    FIRST_MICRO_BATCH,
+    Setting,
+    Trials,
+    find_fastest,
+    kinds,
+    setting_of,
+    sizes,
+)
 from pipeline.errors import PipelineError
 from pipeline.params import TokenizeParams
 from pipeline.schema import SPLIT_PAIRS
@@ -123,8 +131,8 @@ def _make_shape(shape: str, folder: Path, pairs: int, max_length: int) -> int:
     return shapes.write_shape(shape, folder / training_job.MODEL)
 
 
-def choose_setting(plan: Plan, job: Job, folder: Path) -> tuple[Setting, list[dict[str, Any]]]:
-    """The setting of TRL's that the plan names, or the fastest by a step each.
+def choose_setting(plan: Plan, job: Job, folder: Path, precision: str) -> tuple[Setting, Trials]:
+    """The setting of TRL's that the plan names, or the fastest of a precision by a step each.
 
     A run of the search warms up on the shortest pairs there are, and is timed on the job's first real step.
 
@@ -152,5 +160,5 @@ def choose_setting(plan: Plan, job: Job, folder: Path) -> tuple[Setting, list[di
 
     possible = sizes(plan.batch_pairs)
     micro_batch = FIRST_MICRO_BATCH if FIRST_MICRO_BATCH in possible else possible[0]
-    first = kinds(plan.dtype, micro_batch, torch.cuda.is_available())
+    first = kinds(precision, micro_batch, torch.cuda.is_available())
     return find_fastest(first, plan.batch_pairs, seconds_of)
