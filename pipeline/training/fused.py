@@ -8,6 +8,7 @@ variants (a norm that adds one to its weight, another activation) keep their own
 
 from __future__ import annotations
 
+import copy
 import types
 from typing import Any
 
@@ -83,7 +84,7 @@ def _mlp_forward(self: Any, x: Tensor) -> Tensor:
 def fuse(model: nn.Module) -> int:
     """Replace the model's RMS norms and gated MLPs where that changes nothing, in place.
 
-    To be called before adapters are put in: an MLP whose layers are more than their weights is left alone.
+    To be called once adapters are put in: an MLP whose layers are more than their weights is left alone.
     The replaced forward belongs to the module, not to what is saved of it.
 
     Returns:
@@ -99,14 +100,15 @@ def _replaced(module: nn.Module) -> bool:
         forward, width = _mlp_forward, module.gate_proj.in_features  # type: ignore[union-attr]
     else:
         return False
-    own = module.forward
-    expected = _sample(module, int(width))
+    # In bf16 another activation could pass for rounding.
+    proof = copy.deepcopy(module).float()
+    expected = _sample(proof, int(width))
+    proof.forward = types.MethodType(forward, proof)
+    found = _sample(proof, int(width))
+    if not all(_agree(a, b) for a, b in zip(expected, found, strict=True)):
+        return False
     module.forward = types.MethodType(forward, module)
-    found = _sample(module, int(width))
-    if all(_agree(a, b) for a, b in zip(expected, found, strict=True)):
-        return True
-    module.forward = own
-    return False
+    return True
 
 
 def _agree(expected: Tensor, found: Tensor) -> bool:
