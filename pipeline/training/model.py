@@ -18,6 +18,7 @@ from transformers import (
 from pipeline.errors import PipelineError
 from pipeline.params import LoraParams
 from pipeline.training.forward import check_head
+from pipeline.training.quantized import keep_trainable
 
 Autocast = contextlib.AbstractContextManager[Any]
 
@@ -83,6 +84,8 @@ def load_model(
         ) from error
     if quantization is None:
         model.to(device)  # type: ignore[arg-type]
+    else:
+        keep_trainable(model)
     if not check_head(model):
         raise PipelineError(
             "The model changes its logits after the output head",
@@ -158,7 +161,7 @@ def merge_adapters(model: PreTrainedModel) -> None:
             base = module.get_base_layer()
             with torch.no_grad():
                 for adapter in module.active_adapters:
-                    base.weight += module.get_delta_weight(adapter)  # type: ignore[operator]
+                    base.weight += module.get_delta_weight(adapter)  # type: ignore[attr-defined]
             model.set_submodule(name, base)
 
 

@@ -7,17 +7,17 @@ same, but for its weights.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 from pathlib import Path
 
 import torch
-from transformers import BitsAndBytesConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from pipeline.errors import PipelineError
 from pipeline.params import TrainParams
 from pipeline.training.fused import fuse
 from pipeline.training.linear import OneDnnLinear
 from pipeline.training.model import add_adapters, decoder_layers, disable_dropout, load_model
+from pipeline.training.quantized import quantization
 
 
 def prepare_model(folder: Path, params: TrainParams, trust_remote_code: bool = False) -> PreTrainedModel:
@@ -33,51 +33,41 @@ def prepare_model(folder: Path, params: TrainParams, trust_remote_code: bool = F
         all of it.
 
     Raises:
-        PipelineError: As :func:`~pipeline.training.model.load_model` and
-            :func:`~pipeline.training.model.add_adapters`; if the model cannot recompute its layers though
-            ``gradient_checkpointing`` asks for it; or if bitsandbytes, which ``lora.quantize`` needs, is not
-            installed.
+        PipelineError: As :func:`~pipeline.training.model.load_model` and :func:`make_ready`; or if
+            bitsandbytes, which ``lora.quantize`` needs, is not installed.
     """
-    dtype = torch.bfloat16 if params.dtype == "bf16" else torch.float32
     sharded = params.processes > 1 and params.parallel == "fsdp"
     device = torch.device("cpu") if sharded else None
-    model = load_model(folder, trust_remote_code, dtype, device, _quantization(params))
+    model = load_model(folder, trust_remote_code, weights_dtype(params), device, quantization(params))
+    make_ready(model, params)
+    return model
+
+
+def weights_dtype(params: TrainParams) -> torch.dtype:
+    """What the model's weights are held in while it trains."""
+    return torch.bfloat16 if params.dtype == "bf16" else torch.float32
+
+
+def make_ready(model: PreTrainedModel, params: TrainParams) -> None:
+    """All of :func:`prepare_model` but loading, in place.
+
+    Raises:
+        PipelineError: If LoRA finds nothing to adapt, or the model cannot recompute its layers though
+            ``gradient_checkpointing`` asks for it.
+    """
     disable_dropout(model)
     if params.lora.enabled:
         add_adapters(model, params.lora)
         # Beside quantised weights they would be float32.
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter.data = parameter.data.to(dtype)
-    fuse(model)
+                parameter.data = parameter.data.to(weights_dtype(params))
     if params.gradient_checkpointing:
         recompute_layers(model)
     if params.compile:
-        # Lengths differ from batch to batch.
-        for layer in decoder_layers(model):
-            layer.compile(dynamic=True)
-    return model
-
-
-def _quantization(params: TrainParams) -> BitsAndBytesConfig | None:
-    """QLoRA's (arXiv 2305.14314): 4-bit NormalFloat, its scales quantised too."""
-    if params.lora.quantize is None:
-        return None
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise PipelineError(
-            "bitsandbytes is not installed",
-            key="train.lora.quantize",
-            found=params.lora.quantize,
-            expected="null, or bitsandbytes beside torch",
-            hint="Run `pip install bitsandbytes`, or set it to null",
-        )
-    compute = torch.float32 if params.dtype == "float32" else torch.bfloat16
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type=params.lora.quantize,
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-    )
+        compile_layers(model)
+    else:
+        fuse(model)
 
 
 def recompute_layers(model: PreTrainedModel) -> None:
@@ -100,3 +90,10 @@ def recompute_layers(model: PreTrainedModel) -> None:
 def _as_in_forward() -> tuple[contextlib.AbstractContextManager[object], ...]:
     """What a layer runs in, at first and when it runs again: the same products, to the last bit."""
     return contextlib.nullcontext(), OneDnnLinear()
+
+
+def compile_layers(model: PreTrainedModel) -> None:
+    """Compile each decoder layer, in place; the compiler has its own way to do what :func:`fuse` does."""
+    for layer in decoder_layers(model):
+        # Lengths differ from batch to batch.
+        layer.compile(dynamic=True)

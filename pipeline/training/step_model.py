@@ -85,7 +85,9 @@ class StepModel(nn.Module):
 
 
 def _made_to_pack(model: PreTrainedModel) -> bool:
-    fault = why_not_packed(model)
+    # Compiled layers would be compiled for this alone.
+    with torch.compiler.set_stance("force_eager"):
+        fault = why_not_packed(model)
     if fault is None:
         model.set_attn_implementation(attention.NAME)
         return True

@@ -1,15 +1,20 @@
-"""The loop over two ranks: ``torchrun ... -m tests.training.loop_ranks FOLDER``.
+"""The loop over two ranks: ``torchrun ... -m tests.training.loop_ranks FOLDER...``.
 
-``case.json`` holds the params, and after which call of :func:`optimizer_step` a rank kills itself (null:
-never). The main rank writes the curves, the final weights and the saved model, as the stage does.
+Each folder's ``case.json`` holds the params, after how many steps the run ends before its time (null: it
+does not), and which rank then kills itself (null: all stop). The main rank writes the curves, the final
+weights and what the loop gave back.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from safetensors.torch import save_file
@@ -17,7 +22,7 @@ from safetensors.torch import save_file
 from pipeline.training import loop, ranks
 from pipeline.training.gather import full_weights
 from pipeline.training.launch import process_group
-from tests.training.killed import dying
+from pipeline.training.step import optimizer_step
 from tests.training.runs import Recorder, params, trained
 
 
@@ -32,16 +37,30 @@ def run(folder: Path, changes: dict[str, Any]) -> None:
         (folder / "told.json").write_text(json.dumps(told))
 
 
+class Stopped(Exception):
+    """A run that ends before its time, on all ranks."""
+
+
 def main(folder: Path) -> None:
     """Run the case of a folder as one of its ranks."""
-    changes, killed_rank, calls = json.loads((folder / "case.json").read_text())
-    with process_group(params(**changes)):
-        if ranks.rank() == killed_rank:
-            loop.optimizer_step = dying(loop.optimizer_step, calls)
+    changes, steps, killed_rank = json.loads((folder / "case.json").read_text())
+    left = steps
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal left
+        if left == 0 and killed_rank is None:
+            raise Stopped
+        if left == 0 and killed_rank == ranks.rank():
+            os.kill(os.getpid(), signal.SIGKILL)
+        left = None if left is None else left - 1
+        return optimizer_step(*arguments)
+
+    with mock.patch.object(loop, "optimizer_step", counted), contextlib.suppress(Stopped):
         run(folder, changes)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for name in sys.argv[1:]:
-        main(Path(name))
+    with process_group(params(processes=2)):
+        for name in sys.argv[1:]:
+            main(Path(name))
