@@ -2,8 +2,8 @@
 
 Registered with transformers as the attention implementation :data:`NAME`; the pairs' spans reach it through
 the decoder's keyword arguments. No mask over the whole row is ever made: on the CPU each pair's blocks are
-computed apart, in blocks of queries that leave out the keys they cannot see; on a GPU ``flex_attention`` skips
-the blocks that its block mask leaves empty.
+computed apart, in blocks of queries that leave out the keys they cannot see; on a GPU ``flex_attention``
+skips the blocks that its block mask leaves empty.
 """
 
 from __future__ import annotations
@@ -69,10 +69,16 @@ def packed_attention(
     if dropout or attention_mask is not None or spans is None:
         raise NotImplementedError("attention with dropout, a mask, or without spans")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if torch.is_autocast_enabled(query.device.type):
+        # Rotary positions make float32 of queries and keys there; values are bf16.
+        dtype = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     if block_masks is not None:
         out = _flex(query, key, value, scale, block_masks.mask(sliding_window))
     else:
-        out = _BlockAttention.apply(query[0], key[0], value[0], scale, sliding_window, spans).unsqueeze(0)
+        row = query[0], key[0], value[0]
+        out = _BlockAttention.apply(*row, scale, sliding_window, spans)  # type: ignore[no-untyped-call]
+        out = out.unsqueeze(0)
     return out.transpose(1, 2), None
 
 
@@ -84,8 +90,8 @@ AttentionInterface.register(NAME, torch.compiler.disable(packed_attention))
 class _Window:
     """A block of queries and the keys it sees, as places in a sequence that is causal.
 
-    Queries ``start:stop`` of the sequence see keys from ``first:stop``: all of them up to ``checked``, and of the
-    rest those where ``hidden``, shape (stop - start, stop - checked), is 0 and not -inf.
+    Queries ``start:stop`` of the sequence see keys from ``first:stop``: all of them up to ``checked``, and of
+    the rest those where ``hidden``, shape (stop - start, stop - checked), is 0 and not -inf.
     """
 
     start: int
@@ -100,9 +106,12 @@ def _windows(queries_from: int, length: int, window: int | None, like: Tensor) -
     found = []
     for start in range(queries_from, length, QUERY_BLOCK):
         stop = min(length, start + QUERY_BLOCK)
-        first = 0 if window is None else max(0, start - window + 1)
-        checked = start if window is None else first
-        hidden = _hidden(stop - start, start - checked, window, like.dtype)
+        if window is None or stop <= window:
+            first, checked, near = 0, start, None
+        else:
+            first = checked = max(0, start - window + 1)
+            near = window
+        hidden = _hidden(stop - start, start - checked, near, like.dtype)
         found.append(_Window(start, stop, first, checked, hidden))
     return found
 

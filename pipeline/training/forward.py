@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from transformers import PreTrainedModel
+from transformers import AttentionInterface, PreTrainedModel
 
 from pipeline.tokens.shards import TokenPair
 from pipeline.training import attention
@@ -19,6 +20,9 @@ from pipeline.training.logps import PairLogps, reduce_logps
 
 HEAD_CHUNK = 2048
 """Targets whose logits exist at once."""
+
+_RECORDING = "packed_pairs_recording"
+"""What transformers knows the attention of :func:`why_not_packed` by."""
 
 _AGREE = 1e-3
 """How far packed and padded log-probabilities may differ in the dtype of the model: float32 rounding, and no
@@ -94,9 +98,10 @@ def check_head(model: PreTrainedModel) -> bool:
     ids = torch.arange(1, 9, device=device).unsqueeze(0) % model.config.get_text_config().vocab_size
     with torch.no_grad():
         whole = model(input_ids=ids, use_cache=False).logits
-        parts = model.get_output_embeddings()(
-            model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-        )
+        decoded = model.get_decoder()(input_ids=ids, use_cache=False)
+        if not hasattr(decoded, "last_hidden_state"):  # a model that does not part its decoder from its head
+            return False
+        parts = model.get_output_embeddings()(decoded.last_hidden_state)
     return bool(torch.allclose(whole.float(), parts.float(), rtol=1e-4, atol=1e-4))
 
 
@@ -121,9 +126,11 @@ def packed_attention(model: PreTrainedModel) -> Iterator[str | None]:
 def why_not_packed(model: PreTrainedModel) -> str | None:
     """Why a model cannot take packed pairs; None where it can.
 
-    Two made-up pairs are run packed and padded, and every target's log-probability compared: a model whose
-    attention is not transformers' interface, or whose positions come from elsewhere, shows there.
+    Two made-up pairs are run packed and padded. That shows a model whose layers mix tokens in another way
+    than through transformers' interface, whose sliding window is known to its masks alone, or whose
+    log-probabilities come out different, since its positions come from elsewhere, say.
     """
+    windows: list[int | None] = []
     own = model.config._attn_implementation
     training = model.training
     pairs = _made_up_pairs(int(model.config.get_text_config().vocab_size))
@@ -132,7 +139,7 @@ def why_not_packed(model: PreTrainedModel) -> str | None:
     try:
         with torch.no_grad():
             padded = target_logps(model, pad(pairs, 0, True).to(device))
-            model.set_attn_implementation(attention.NAME)
+            model.set_attn_implementation(_recording(windows))
             packed = target_logps(model, pack(pairs, True).to(device))
     except Exception as error:
         # What a foreign model does with arguments it was not written for is its own affair.
@@ -140,9 +147,34 @@ def why_not_packed(model: PreTrainedModel) -> str | None:
     finally:
         model.set_attn_implementation(own)
         model.train(training)
+    if (fault := _passed_over(model, windows)) is not None:
+        return fault
     apart = float((padded - packed).abs().max())
     limit = _AGREE if padded.dtype == torch.float64 or _is_float32(model) else 1.0
     return None if apart <= limit else f"its log-probabilities differ by {apart:.2g}"
+
+
+def _recording(windows: list[int | None]) -> str:
+    """Register packed attention that notes the sliding window of each call; gives its name."""
+
+    def attend(*args: Any, **others: Any) -> tuple[Tensor, None]:
+        windows.append(others.get("sliding_window"))
+        return attention.packed_attention(*args, **others)
+
+    AttentionInterface.register(_RECORDING, attend)
+    return _RECORDING
+
+
+def _passed_over(model: PreTrainedModel, windows: Sequence[int | None]) -> str | None:
+    """What of a model's attention never came to the packed one, by the windows of its calls, or None."""
+    config = model.config.get_text_config()
+    layers = int(getattr(config, "num_hidden_layers", 0))
+    if len(windows) < layers:
+        return f"{layers - len(windows)} of its {layers} layers do not use transformers' attention interface"
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
+    if "sliding_attention" in kinds and getattr(config, "sliding_window", None) and not any(windows):
+        return "its sliding window does not reach the attention"
+    return None
 
 
 def _is_float32(model: PreTrainedModel) -> bool:

@@ -1,10 +1,10 @@
 """The output head and the objective in one: logits of a few pairs at a time, their gradient made on the spot.
 
 The vocabulary is the widest thing in a small model. A pair's loss depends on no other pair once the step's
-totals are known, so as soon as the logits of a group of pairs exist, so does the gradient with respect to them:
-minus the coefficient of each target's log-probability, times (softmax - one-hot). The softmax is written over
-the logits, and two products turn it into the gradients of the states and of the head. Full logits never exist,
-and nothing is computed twice, but for a pair whose own targets are more than fit.
+totals are known, so as soon as the logits of a group of pairs exist, so does the gradient with respect to
+them: minus the coefficient of each target's log-probability, times (softmax - one-hot). The softmax is
+written over the logits, and two products turn it into the gradients of the states and of the head. Full
+logits never exist, and nothing is computed twice, but for a pair whose own targets are more than fit.
 """
 
 from __future__ import annotations
@@ -78,7 +78,11 @@ def head_loss(states: Tensor, head: nn.Linear, task: Task) -> LossTerms:
         Its terms; calling backward on the loss gives the gradients of the states and of the head.
     """
     terms: list[LossTerms] = []
-    loss: Tensor = _HeadLoss.apply(states, head.weight, head.bias, task, terms)
+    operands: list[Tensor | None] = [states, head.weight, head.bias]
+    if not torch.is_grad_enabled():
+        # A Function is told what requires a gradient, not whether anyone can ask for it.
+        operands = [None if operand is None else operand.detach() for operand in operands]
+    loss: Tensor = _HeadLoss.apply(*operands, task, terms)  # type: ignore[no-untyped-call]
     return LossTerms(
         loss=loss,
         nll=torch.stack([part.nll for part in terms]).sum(),

@@ -23,6 +23,11 @@ def _goes_to_onednn(*operands: Tensor) -> bool:
     )
 
 
+def _in_float32(inputs: Tensor, weight: Tensor) -> bool:
+    """Whether torch's own product would be float32's: autocast makes it one of bf16."""
+    return _goes_to_onednn(inputs, weight) and not torch.is_autocast_enabled("cpu")
+
+
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``inputs @ weight.T + bias``, without autograd; shapes as torch.nn.functional.linear."""
     if _goes_to_onednn(inputs, weight):
@@ -69,7 +74,7 @@ class OneDnnLinear(TorchFunctionMode):
         """Take the calls meant for it; let all others through, and those of compiled code."""
         if torch.compiler.is_compiling():
             return func(*args, **(kwargs or {}))
-        if func is torch_linear and not kwargs and _goes_to_onednn(args[0], args[1]) and args[0].ndim > 1:
+        if func is torch_linear and not kwargs and args[0].ndim > 1 and _in_float32(args[0], args[1]):
             bias = args[2] if len(args) > 2 else None
-            return _Linear.apply(args[0], args[1], bias)
+            return _Linear.apply(args[0], args[1], bias)  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))

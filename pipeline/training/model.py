@@ -18,6 +18,7 @@ from transformers import (
 from pipeline.errors import PipelineError
 from pipeline.params import LoraParams
 from pipeline.training.forward import check_head
+from pipeline.training.linear import OneDnnLinear
 from pipeline.training.quantized import keep_trainable
 
 Autocast = contextlib.AbstractContextManager[Any]
@@ -115,6 +116,28 @@ def decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
     """The repeated layers of a model: those that transformers never splits over devices, in order."""
     names = set(model._no_split_modules or ())
     return [module for module in model.modules() if type(module).__name__ in names]
+
+
+def checkpoint_layers(model: PreTrainedModel) -> None:
+    """Have each decoder layer computed again in the backward pass, in place of keeping what it makes.
+
+    By the same products as in the forward pass (:mod:`pipeline.training.linear`), so that the gradients stay
+    as they are without it, to the last bit.
+
+    Raises:
+        PipelineError: If the architecture cannot do that.
+    """
+    if not model.supports_gradient_checkpointing:
+        raise PipelineError(
+            "The model cannot compute its layers again",
+            key="train.gradient_checkpointing",
+            found=str(model.config.model_type),
+            expected="an architecture with gradient checkpointing",
+            hint="Set it to false and lower train.micro_batch_tokens",
+        )
+    model.activation_checkpointing_enable(
+        {"use_reentrant": False, "context_fn": lambda: (contextlib.nullcontext(), OneDnnLinear())}
+    )
 
 
 def add_adapters(model: PreTrainedModel, params: LoraParams) -> None:

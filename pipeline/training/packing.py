@@ -8,8 +8,8 @@ from collections.abc import Sequence
 def plan_bins(lengths: Sequence[int], room: int) -> list[list[int]]:
     """Places of items, in bins whose lengths add up to at most ``room``.
 
-    First-fit decreasing (Johnson 1973): the longest first, each into the first bin that still has room, so that
-    at most 11/9 of the fewest bins plus one are used. An item longer than ``room`` is alone in its bin.
+    First-fit decreasing (Johnson 1973): the longest first, each into the first bin that still has room, so
+    that at most 11/9 of the fewest bins plus one are used. An item longer than ``room`` is alone in its bin.
 
     Args:
         lengths: Tokens of each item.

@@ -6,17 +6,20 @@ same, but for its weights.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
-from pipeline.errors import PipelineError
 from pipeline.params import TrainParams
 from pipeline.training.fused import fuse
-from pipeline.training.linear import OneDnnLinear
-from pipeline.training.model import add_adapters, decoder_layers, disable_dropout, load_model
+from pipeline.training.model import (
+    add_adapters,
+    checkpoint_layers,
+    decoder_layers,
+    disable_dropout,
+    load_model,
+)
 from pipeline.training.quantized import quantization
 
 
@@ -52,7 +55,7 @@ def make_ready(model: PreTrainedModel, params: TrainParams) -> None:
     """All of :func:`prepare_model` but loading, in place.
 
     Raises:
-        PipelineError: If LoRA finds nothing to adapt, or the model cannot recompute its layers though
+        PipelineError: If LoRA finds nothing to adapt, or the model cannot compute its layers again though
             ``gradient_checkpointing`` asks for it.
     """
     disable_dropout(model)
@@ -63,33 +66,11 @@ def make_ready(model: PreTrainedModel, params: TrainParams) -> None:
             if parameter.requires_grad:
                 parameter.data = parameter.data.to(weights_dtype(params))
     if params.gradient_checkpointing:
-        recompute_layers(model)
+        checkpoint_layers(model)
     if params.compile:
         compile_layers(model)
     else:
         fuse(model)
-
-
-def recompute_layers(model: PreTrainedModel) -> None:
-    """Let the model keep only each layer's input for the backward pass, which runs the layer again.
-
-    Raises:
-        PipelineError: If its architecture has no such way.
-    """
-    if not model.supports_gradient_checkpointing:
-        raise PipelineError(
-            "The model cannot recompute its layers",
-            key="train.gradient_checkpointing",
-            found=str(model.config.model_type),
-            expected="an architecture with gradient checkpointing",
-            hint="Set it to false and lower train.micro_batch_tokens",
-        )
-    model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": _as_in_forward})
-
-
-def _as_in_forward() -> tuple[contextlib.AbstractContextManager[object], ...]:
-    """What a layer runs in, at first and when it runs again: the same products, to the last bit."""
-    return contextlib.nullcontext(), OneDnnLinear()
 
 
 def compile_layers(model: PreTrainedModel) -> None:

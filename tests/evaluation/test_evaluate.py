@@ -28,6 +28,7 @@ from pipeline.tokens.tokenize import tokenize_splits
 from pipeline.training.model import load_model
 from pipeline.validation import validate
 from tests.conftest import make_model
+from tests.training.architectures import tiny
 
 LOWER = Constraint("all_lowercase", {}, ("tea",)).to_json()
 
@@ -71,12 +72,25 @@ def test_scores_are_those_of_the_plain_pass(shards: ShardSet, tokenizer: PreTrai
         assert row["correct"] == (row["log_odds_margin"] > 0)
 
 
-def test_scores_do_not_depend_on_the_batch(shards: ShardSet) -> None:
-    model = make_model().eval()
+@pytest.mark.parametrize("name", ["llama", "mistral", "gptj"], ids=["packed", "with a window", "padded"])
+def test_scores_do_not_depend_on_the_batch(name: str, shards: ShardSet) -> None:
+    model = tiny(name)
+    own = model.config._attn_implementation
     one = score_pairs(model, "base", shards, 2, batch_pairs=1, dtype="float32")
-    all_at_once = score_pairs(model, "base", shards, 77, batch_pairs=4, dtype="float32")
-    for column in ("chosen_logp", "rejected_logp", "log_odds_margin"):
-        assert one[column].to_list() == pytest.approx(all_at_once[column].to_list(), rel=1e-4, abs=1e-5)
+    for size in (2, 4):
+        several = score_pairs(model, "base", shards, 77, batch_pairs=size, dtype="float32")
+        for column in ("chosen_logp", "rejected_logp", "log_odds_margin"):
+            assert one[column].to_list() == pytest.approx(several[column].to_list(), rel=1e-4, abs=1e-5)
+    assert model.config._attn_implementation == own
+
+
+@pytest.mark.parametrize("name", ["llama", "gptj"], ids=["packed", "padded"])
+def test_scores_in_bf16_are_close(name: str, shards: ShardSet) -> None:
+    exact, rounded = (score_pairs(tiny(name), "base", shards, 2, 4, dtype) for dtype in ("float32", "bf16"))
+    for column in ("chosen_logp", "rejected_logp"):
+        found = rounded[column].to_list()
+        assert found != exact[column].to_list()
+        assert found == pytest.approx(exact[column].to_list(), rel=0.02)
 
 
 def test_the_summary_by_hand() -> None:

@@ -23,7 +23,7 @@ from pipeline.training.gather import (
     whole_model,
 )
 from pipeline.training.launch import process_group
-from pipeline.training.model import add_adapters, merge_adapters
+from pipeline.training.model import add_adapters, checkpoint_layers, merge_adapters
 from pipeline.training.parallel import (
     forward_backward,
     make_optimizer,
@@ -31,7 +31,6 @@ from pipeline.training.parallel import (
     passes,
     step_model_of,
 )
-from pipeline.training.prepare import recompute_layers
 from pipeline.training.step import optimizer_step, totals_of, validate
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
@@ -65,7 +64,7 @@ def fresh_model(params: TrainParams) -> LlamaForCausalLM:
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter.data, std=0.1)
     if params.gradient_checkpointing:
-        recompute_layers(model)
+        checkpoint_layers(model)
     return model.bfloat16() if params.dtype == "bf16" else model
 
 

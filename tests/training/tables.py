@@ -9,7 +9,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from pipeline.tokens.shards import TokenPair
-from pipeline.training.forward import PairLogps, collate, pair_logps
+from pipeline.training.batch import Batch
+from pipeline.training.forward import pair_logps, target_states
+from pipeline.training.head import Task, head_loss
+from pipeline.training.logps import PairLogps
+from pipeline.training.objective import LossTerms
 
 
 class Table(nn.Module):
@@ -34,9 +38,15 @@ class Table(nn.Module):
 
         return decode
 
-    def logps(self, pairs: list[TokenPair], prompt_targets: bool = False) -> PairLogps:
+    def logps(self, batch: Batch) -> PairLogps:
+        """By autograd through the logits of a batch."""
         model: Any = self
-        return pair_logps(model, collate(pairs, 0, prompt_targets))
+        return pair_logps(model, batch)
+
+    def head_loss(self, task: Task) -> LossTerms:
+        """By the head that makes its own gradient."""
+        model: Any = self
+        return head_loss(target_states(model, task.batch), self.head, task)
 
 
 def pair(prompt: list[int], chosen: list[int], rejected: list[int]) -> TokenPair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from pipeline.tokens.shards import TokenPair
+from pipeline.training.batch import pack, pad
+from pipeline.training.head import Task
 from pipeline.training.objective import NllReduction, NllScope, Objective, ObjectiveName, loss_terms
 from pipeline.training.totals import step_totals
 from tests.training.tables import Table, pair
@@ -23,11 +26,27 @@ def table(after_0: float, after_1: float, dtype: torch.dtype = torch.float64) ->
     return Table(torch.tensor(rows, dtype=dtype))
 
 
-def loss(model: Table, pairs: list[TokenPair], objective: Objective) -> Tensor:
-    logps = model.logps(pairs, objective.nll_scope == "full")
-    nll = logps.nll_means.sum() if objective.nll_reduction == "sequence_mean" else logps.nll_sum
+Loss = Callable[[Table, list[TokenPair], Objective], Tensor]
+
+
+def by_autograd(model: Table, pairs: list[TokenPair], objective: Objective) -> Tensor:
+    """Padded rows, logits and autograd."""
+    logps = model.logps(pad(pairs, 0, objective.nll_scope == "full"))
     totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-    return loss_terms(nll, logps.chosen, logps.rejected, totals, objective).loss
+    return loss_terms(logps.nll(objective), logps.chosen, logps.rejected, totals, objective).loss
+
+
+def by_head(model: Table, pairs: list[TokenPair], objective: Objective) -> Tensor:
+    """One packed row, and the head that makes its own gradient."""
+    totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
+    return model.head_loss(Task(pack(pairs, objective.nll_scope == "full"), totals, objective)).loss
+
+
+@pytest.fixture(params=[by_autograd, by_head], ids=["autograd", "head"])
+def loss(request: pytest.FixtureRequest) -> Loss:
+    """Both ways to a loss that training takes."""
+    way: Loss = request.param
+    return way
 
 
 @pytest.mark.parametrize(
@@ -42,7 +61,7 @@ def loss(model: Table, pairs: list[TokenPair], objective: Objective) -> Tensor:
         ("probability_ratio", 1.5 * math.log(4 / 3), -0.25 - 0.5 * 0.25),
     ],
 )
-def test_one_token_responses_by_hand(name: ObjectiveName, value: float, gradient: float) -> None:
+def test_one_token_responses_by_hand(name: ObjectiveName, value: float, gradient: float, loss: Loss) -> None:
     model = table(0.75, 0.5)
     found = loss(model, [pair([0], [1], [0])], Objective(name, 0.5))
     found.backward()
@@ -71,7 +90,9 @@ def test_one_token_responses_by_hand(name: ObjectiveName, value: float, gradient
         ),
     ],
 )
-def test_scope_and_reduction_by_hand(scope: NllScope, reduction: NllReduction, nll: float) -> None:
+def test_scope_and_reduction_by_hand(
+    scope: NllScope, reduction: NllReduction, nll: float, loss: Loss
+) -> None:
     pairs = [pair([0, 0], [1], [0]), pair([0], [1, 1, 1], [0])]
     objective = Objective("orpo", 0.5, scope, reduction)
     # P of chosen: 3/4, and the cube root of 3/16; of rejected 1/4 both times.
@@ -80,11 +101,11 @@ def test_scope_and_reduction_by_hand(scope: NllScope, reduction: NllReduction, n
     assert loss(table(0.75, 0.5), pairs, objective).item() == pytest.approx(nll + 0.5 * sum(terms) / 2)
 
 
-def test_the_gradient_on_the_weights_is_minus_delta_h() -> None:
+def test_the_gradient_on_the_weights_is_minus_delta_h(loss: Loss) -> None:
     # Eq. 8-10 with the sign the derivative has, from the gradients of log P_w and log P_l themselves.
     pairs = [pair([0, 1], [1, 0, 1, 1], [0, 0, 1])]
     model = table(0.62, 0.27)
-    logps = model.logps(pairs)
+    logps = model.logps(pad(pairs, 0))
     (of_chosen,) = torch.autograd.grad(logps.chosen.sum(), model.head.weight, retain_graph=True)
     (of_rejected,) = torch.autograd.grad(logps.rejected.sum(), model.head.weight)
     p_w, p_l = logps.chosen.exp().item(), logps.rejected.exp().item()
@@ -108,7 +129,7 @@ EXTREMES = {
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("case", EXTREMES)
-def test_extremes_are_finite(case: str, name: ObjectiveName, dtype: torch.dtype) -> None:
+def test_extremes_are_finite(case: str, name: ObjectiveName, dtype: torch.dtype, loss: Loss) -> None:
     logit, pairs = EXTREMES[case]
     model = Table(torch.tensor([[0.0, logit], [0.0, logit]], dtype=dtype))
     found = loss(model, pairs, Objective(name, 0.5))
@@ -117,7 +138,7 @@ def test_extremes_are_finite(case: str, name: ObjectiveName, dtype: torch.dtype)
     assert model.head.weight.grad is not None and torch.isfinite(model.head.weight.grad).all()
 
 
-def test_identical_responses_pull_neither_way() -> None:
+def test_identical_responses_pull_neither_way(loss: Loss) -> None:
     # Equal odds: log 2, and no gradient from the preference term.
     model = table(0.75, 0.5)
     found = loss(model, [pair([0], [1, 0], [1, 0])], Objective("odds_only", 1.0))

@@ -58,6 +58,8 @@ def test_a_prepared_model_is_the_base_model(model_folder: Path, dtype: str) -> N
     assert all(value.dtype == weights for value in found.values())
     assert all(torch.equal(found[name], value.to(weights)) for name, value in expected.items())
     assert all(parameter.requires_grad for parameter in model.parameters())
+    # Rotary frequencies are no weights: rounded, they would turn late tokens to wrong places.
+    assert {buffer.dtype for _, buffer in model.named_buffers()} == {torch.float32}
 
 
 def plain_step(folder: Path) -> Step:
