@@ -6,7 +6,6 @@ step warms up and is not timed. Loading is not timed either, though it is part o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,46 +16,28 @@ from benchmarks.measure import own_peak_mb
 from benchmarks.step_clock import StepClock
 from benchmarks.training_job import device_at_hand, load, read_job, step_pairs
 from benchmarks.trl_settings import setting_of
-from pipeline.params import TrainParams
-from pipeline.tokens.shards import TokenPair
-from pipeline.training.optimizer import Optimizer
-from pipeline.training.step_model import StepModel, trained_parameters
-from pipeline.training.totals import step_totals
+from pipeline.training.parallel import make_optimizer
+from pipeline.training.prepare import make_ready, weights_dtype
+from pipeline.training.step import optimizer_step
+from pipeline.training.step_model import StepModel
 
 
 def ours(folder: Path) -> Figures:
-    """The step of this project: its forward and backward pass, and its optimizer."""
+    """The step of this project, as the training loop takes it, on the model as the stage prepares it."""
     job = read_job(folder)
     params = job.params()
     steps = step_pairs(folder, job.steps)
-    model = load(folder, torch.bfloat16 if params.dtype == "bf16" else torch.float32)
+    model = load(folder, weights_dtype(params))
+    make_ready(model, params)
     step_model = StepModel(model, job.pad_id, params)
-    optimizer = Optimizer(trained_parameters(step_model), params)
+    optimizer = make_optimizer(step_model, params)
     clock = StepClock(model.device)
-    losses = [_our_step(step_model, optimizer, pairs, params, clock) for pairs in steps]
-    return {**clock.figures(), "losses": losses, "threads": torch.get_num_threads()}
-
-
-def _our_step(
-    step_model: StepModel,
-    optimizer: Optimizer,
-    pairs: Sequence[TokenPair],
-    params: TrainParams,
-    clock: StepClock,
-) -> float:
-    """One optimizer step, as the training loop takes it; its loss before the update."""
-    objective = step_model.objective
-    clock.begin()
-    totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
     losses = []
-    for batch in step_model.micro_batches(pairs):
-        terms = step_model(batch, totals)
-        terms.loss.backward()
-        optimizer.accumulate()
-        losses.append(terms.loss.detach())
-    optimizer.step()
-    clock.end()
-    return float(torch.stack(losses).sum())
+    for pairs in steps:
+        clock.begin()
+        losses.append(optimizer_step(step_model, optimizer, pairs)["loss"])
+        clock.end()
+    return {**clock.figures(), "losses": losses, "threads": torch.get_num_threads()}
 
 
 def trl(folder: Path) -> Figures:

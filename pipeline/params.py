@@ -374,8 +374,14 @@ class LoraParams(Section):
     dropout: Fraction = Field(0.0, description="Dropout on the adapter's input.")
     target_modules: str | list[str] = Field("all-linear", description="Module names, or peft's all-linear.")
     quantize: Literal["nf4"] | None = Field(
-        None, description="QLoRA: hold the frozen weights in 4 bits; needs bitsandbytes and a GPU."
+        None, description="QLoRA: hold the frozen weights in 4 bits; needs bitsandbytes."
     )
+
+    @model_validator(mode="after")
+    def _adapters_beside_quantised_weights(self) -> LoraParams:
+        if self.quantize is not None and not self.enabled:
+            raise ValueError("quantize needs enabled: quantised weights cannot be trained themselves")
+        return self
 
 
 class TrainParams(Section):
@@ -442,7 +448,7 @@ class TrainParams(Section):
     eval_every: int = Field(0, ge=0, description="Steps between validation passes; 0: at the end only.")
     best_metric: Literal["loss", "accuracy", "log_odds"] | None = Field(
         None,
-        description="Validation metric whose best pass gives the saved weights; null: the last step's weights.",
+        description="Validation metric whose best pass gives the saved weights; null: the last step's.",
     )
     early_stopping: PositiveInt | None = Field(
         None, description="Validation passes without a better best_metric after which training stops."

@@ -5,9 +5,9 @@ that ends well leaves none.
 """
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.files import atomic_folder, read_json, write_json
@@ -18,10 +18,14 @@ from pipeline.tokens.tokenizer import load_tokenizer, template_fingerprint, toke
 from pipeline.training.card import model_card, training_lineage
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fingerprint import run_fingerprint, run_name
+from pipeline.training.gather import whole_model
+from pipeline.training.launch import hand_to_torchrun, process_group
 from pipeline.training.logs import LiveLog, LogGroup, StepLog, closing_log
 from pipeline.training.loop import train
-from pipeline.training.model import add_adapters, load_model, merge_adapters, save_model
-from pipeline.training.ranks import Ranks
+from pipeline.training.model import merge_adapters, save_model
+from pipeline.training.parallel import parallelize
+from pipeline.training.prepare import prepare_model
+from pipeline.training.ranks import is_main
 from pipeline.training.rng import seed_everything
 from pipeline.training.step_model import StepModel
 from pipeline.training.trackers import open_trackers
@@ -31,41 +35,38 @@ CHECKPOINTS = MODELS / "checkpoints"
 
 
 def main(params: Params) -> None:
-    """Train the base model on the pairs of split train."""
+    """Train the base model on the pairs of split train, over as many ranks as params ask for."""
+    hand_to_torchrun(params.train, "stages.train")
+    with process_group(params.train):
+        _train(params)
+
+
+def _train(params: Params) -> None:
+    """What each rank does; the main one reports and writes."""
     seed_everything(params.train.seed)
-    ranks = Ranks.current()
     shards = ShardSet(DATA / "tokenize", "train")
     validation = ShardSet(DATA / "tokenize", "validation")
     base = read_json(MODELS / "base" / "lineage.json")
     tokenizer = load_tokenizer(MODELS / "base", params.model.trust_remote_code)
     fingerprints = tokenizer_fingerprint(tokenizer), template_fingerprint(tokenizer)
     check_fingerprints(shards.manifest, MODELS / "base", *fingerprints)
-    model = _prepared_model(params)
+    load = partial(prepare_model, MODELS / "base", params.train, params.model.trust_remote_code)
+    module = parallelize(StepModel(load(), int(tokenizer.pad_token_id), params.train), params.train)
     fingerprint = run_fingerprint(params.train, shards.manifest, base)
     checkpoints = Checkpoints(
         CHECKPOINTS, fingerprint, params.train.checkpoint_every, params.train.keep_checkpoints
     )
-    module = StepModel(model, int(tokenizer.pad_token_id), params.train)
     with ExitStack() as stack:
-        log = _open_log(stack, params.train, run_name(fingerprint)) if ranks.is_main else StepLog()
-        result = train(module, shards, validation, params.train, log, ranks, checkpoints)
-        if params.train.lora.enabled:
-            merge_adapters(model)
-        if ranks.is_main:
+        log = _open_log(stack, params.train, run_name(fingerprint)) if is_main() else StepLog()
+        result = train(module, shards, validation, params.train, log, checkpoints)
+        model = whole_model(module, load)
+        if model is not None:
+            if params.train.lora.enabled:
+                merge_adapters(model)
             lineage = training_lineage(params.train, base, shards.manifest, result.steps, result.weights_step)
             _save(model, tokenizer, lineage)
-    if ranks.is_main:
+    if is_main():
         checkpoints.clear()
-
-
-def _prepared_model(params: Params) -> PreTrainedModel:
-    """The base model in the dtype it trains in, with adapters where they are asked for."""
-    model = load_model(MODELS / "base", params.model.trust_remote_code)
-    if params.train.dtype == "bf16":
-        model.to(torch.bfloat16)  # type: ignore[arg-type]
-    if params.train.lora.enabled:
-        add_adapters(model, params.train.lora)
-    return model
 
 
 def _open_log(stack: ExitStack, params: TrainParams, name: str) -> StepLog:

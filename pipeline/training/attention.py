@@ -82,7 +82,8 @@ def packed_attention(
     return out.transpose(1, 2), None
 
 
-AttentionInterface.register(NAME, packed_attention)
+# A compiled layer breaks off here: the spans, which differ in every batch, are not for the compiler.
+AttentionInterface.register(NAME, torch.compiler.disable(packed_attention))
 
 
 @dataclass(frozen=True)

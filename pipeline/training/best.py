@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from pipeline.training.weights import Weights
+from pipeline.training.gather import Weights
 
 SMALLER_IS_BETTER = {"loss": True, "accuracy": False, "log_odds": False}
 """Which way each ``train.best_metric`` gets better."""
@@ -20,7 +20,7 @@ class Best:
         value: The metric's, None before the first pass.
         step: After how many steps.
         since: Passes since then.
-        weights: The trained parameters of that moment.
+        weights: The trained parameters of that moment; on other ranks than the main one, {}.
     """
 
     metric: str

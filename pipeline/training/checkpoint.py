@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import xxhash
 
 from pipeline.errors import PipelineError
 from pipeline.files import atomic_folder, read_json, write_json
+from pipeline.training.ranks import say
 from pipeline.training.safe_state import load_state, save_state
 
 CHECKSUMS = "checksums.json"
@@ -68,10 +68,10 @@ class Checkpoints:
         for folder in self._folders():
             damage = _damage(folder)
             if damage is not None:
-                print(f"{folder} is passed over: {damage}", file=sys.stderr)
+                say(f"{folder} is passed over: {damage}")
                 continue
             self._check_run(folder)
-            print(f"training goes on from {folder}", file=sys.stderr)
+            say(f"training goes on from {folder}")
             return load_state(folder)
         return None
 

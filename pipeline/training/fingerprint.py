@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.files import canonical_json
 from pipeline.params import TrainParams
+from pipeline.training import ranks
 
 CHECKPOINT_VERSION = 1
 
@@ -40,6 +41,7 @@ def run_fingerprint(
         "train": params.model_dump(mode="json", by_alias=True, exclude=set(HARMLESS)),
         "data": shards,
         "base": dict(base),
+        "ranks": ranks.count(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
 

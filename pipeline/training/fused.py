@@ -1,14 +1,16 @@
 """RMS norms and gated MLPs that keep less for the backward pass, in the place of a model's own.
 
-transformers' modules leave every intermediate result to autograd: a float32 copy and a normalised copy for each
-norm, the activation and the product for each MLP. Here only the inputs are kept, and the rest is made again
-while they are in cache. A module is replaced only if it proves equal on a sample, forward and backward, so that
-variants (a norm that adds one to its weight, another activation) keep their own code.
+transformers' modules leave every intermediate result to autograd: a float32 copy and a normalised copy for
+each norm, the activation and the product for each MLP. Here only the inputs are kept, and the rest is made
+again while they are in cache. A module is replaced only if it proves equal on a sample, forward and backward,
+so that variants (a norm that adds one to its weight, another activation) keep their own code.
 """
 
 from __future__ import annotations
 
+import copy
 import types
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -95,14 +97,16 @@ def _norm_forward(self: Any, hidden_states: Tensor) -> Tensor:
 
 def _mlp_forward(self: Any, x: Tensor) -> Tensor:
     gate, up = self.gate_proj(x), self.up_proj(x)
-    out: Tensor = _GatedDown.apply(gate, up, self.down_proj.weight)  # type: ignore[no-untyped-call]
+    # Under autocast the two are bf16, and so is to be what they are multiplied with.
+    weight = self.down_proj.weight.to(gate.dtype)
+    out: Tensor = _GatedDown.apply(gate, up, weight)  # type: ignore[no-untyped-call]
     return out
 
 
 def fuse(model: nn.Module) -> int:
     """Replace the model's RMS norms and gated MLPs where that changes nothing, in place.
 
-    To be called before adapters are put in: an MLP whose layers are more than their weights is left alone.
+    To be called once adapters are put in: an MLP whose layers are more than their weights is left alone.
     The replaced forward belongs to the module, not to what is saved of it.
 
     Returns:
@@ -112,20 +116,22 @@ def fuse(model: nn.Module) -> int:
 
 
 def _replaced(module: nn.Module) -> bool:
+    forward: Callable[..., Tensor]
     if _looks_like_norm(module):
-        forward, width = _norm_forward, module.weight.shape[0]  # type: ignore[union-attr,index]
+        forward, width = _norm_forward, module.get_parameter("weight").shape[0]
     elif _looks_like_mlp(module):
-        forward, width = _mlp_forward, module.gate_proj.in_features  # type: ignore[union-attr]
+        forward, width = _mlp_forward, module.get_parameter("gate_proj.weight").shape[1]
     else:
         return False
-    own = module.forward
-    expected = _sample(module, int(width))
+    # In bf16 another activation could pass for rounding.
+    proof = copy.deepcopy(module).float()
+    expected = _sample(proof, width)
+    proof.forward = types.MethodType(forward, proof)
+    found = _sample(proof, width)
+    if not all(_agree(a, b) for a, b in zip(expected, found, strict=True)):
+        return False
     module.forward = types.MethodType(forward, module)
-    found = _sample(module, int(width))
-    if all(_agree(a, b) for a, b in zip(expected, found, strict=True)):
-        return True
-    module.forward = own
-    return False
+    return True
 
 
 def _agree(expected: Tensor, found: Tensor) -> bool:

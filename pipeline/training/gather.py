@@ -14,27 +14,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 from transformers import PreTrainedModel
 
 from pipeline.training.optimizer import Optimizer, State
-from pipeline.training.parallel import reshard
-from pipeline.training.step_model import StepModel
+from pipeline.training.parallel import reshard, step_model_of
+from pipeline.training.ranks import is_main
 
 Weights = dict[str, Tensor]
-
-
-def language_model(module: nn.Module) -> PreTrainedModel:
-    """The language model within what :func:`~pipeline.training.parallel.parallelize` gives.
-
-    Raises:
-        TypeError: If there is no step model in it.
-    """
-    inner = module.module if isinstance(module, DistributedDataParallel) else module
-    if not isinstance(inner, StepModel):
-        raise TypeError(f"expected a StepModel, bare, sharded or replicated, found {type(inner).__name__}")
-    return inner.model
 
 
 def full_weights(module: nn.Module) -> Weights:
@@ -48,7 +35,7 @@ def full_weights(module: nn.Module) -> Weights:
     """
     reshard(module)
     weights: Weights = {}
-    for name, parameter in _trained(language_model(module)):
+    for name, parameter in _trained(step_model_of(module).model):
         # One at a time: the whole of a sharded model is only ever on the CPU.
         whole = parameter.full_tensor() if isinstance(parameter, DTensor) else parameter
         if is_main():
@@ -67,7 +54,7 @@ def load_full_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
         KeyError: If a trained parameter is not among them.
     """
     reshard(module)
-    for name, parameter in _trained(language_model(module)):
+    for name, parameter in _trained(step_model_of(module).model):
         whole = weights[name] if is_main() else torch.empty(parameter.shape)
         _put(parameter, whole)
 
@@ -85,7 +72,7 @@ def whole_model(module: nn.Module, load: Callable[[], PreTrainedModel]) -> PreTr
         KeyError: If what ``load`` gives is another model.
     """
     reshard(module)
-    model = language_model(module)
+    model = step_model_of(module).model
     if not any(isinstance(parameter, DTensor) for parameter in model.parameters()):
         return model if is_main() else None
     weights = full_weights(module)
@@ -124,11 +111,6 @@ def load_full_optimizer_state(optimizer: Optimizer, state: Mapping[str, Any]) ->
         if index in adamw["state"]
     }
     optimizer.load_state_dict({**state, "adamw": adamw})
-
-
-def is_main() -> bool:
-    """Whether this is the one rank that gets what is gathered: rank 0, or the only process."""
-    return not dist.is_initialized() or dist.get_rank() == 0
 
 
 def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

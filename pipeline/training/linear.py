@@ -71,7 +71,9 @@ class OneDnnLinear(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Take the calls meant for it; let all others through."""
+        """Take the calls meant for it; let all others through, and those of compiled code."""
+        if torch.compiler.is_compiling():
+            return func(*args, **(kwargs or {}))
         if func is torch_linear and not kwargs and args[0].ndim > 1 and _in_float32(args[0], args[1]):
             bias = args[2] if len(args) > 2 else None
             return _Linear.apply(args[0], args[1], bias)  # type: ignore[no-untyped-call]

@@ -16,22 +16,21 @@ from pipeline.errors import PipelineError
 from pipeline.params import TrainParams
 from pipeline.progress import progress_bar
 from pipeline.tokens.shards import ShardSet, TokenPair
+from pipeline.training import ranks
 from pipeline.training.best import Best
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.logs import History, Metrics, StepLog
-from pipeline.training.optimizer import Optimizer
-from pipeline.training.order import epoch_steps
-from pipeline.training.ranks import ALONE, Ranks
-from pipeline.training.rng import rng_state, set_rng_state
-from pipeline.training.schedule import make_schedule
-from pipeline.training.step import optimizer_step, validate
-from pipeline.training.step_model import trained_parameters
-from pipeline.training.weights import (
+from pipeline.training.gather import (
     full_optimizer_state,
     full_weights,
     load_full_optimizer_state,
     load_full_weights,
 )
+from pipeline.training.logs import History, Metrics, StepLog
+from pipeline.training.order import epoch_steps
+from pipeline.training.parallel import make_optimizer
+from pipeline.training.rng import rng_state, set_rng_state
+from pipeline.training.schedule import make_schedule
+from pipeline.training.step import optimizer_step, validate
 
 Plan = list[npt.NDArray[np.int64]]
 
@@ -61,21 +60,21 @@ def train(
     validation: ShardSet,
     params: TrainParams,
     log: StepLog,
-    ranks: Ranks = ALONE,
     checkpoints: Checkpoints | None = None,
 ) -> TrainResult:
     """Train a model in place; from its latest checkpoint, where there is one.
 
+    All ranks of a run call it with the same arguments; only the main one reports and writes.
+
     Args:
-        module: The :class:`~pipeline.training.step_model.StepModel`, or what DDP or FSDP2 made of it, with
-            the parameters to train requiring gradients.
+        module: What :func:`~pipeline.training.parallel.parallelize` made of the step model, with the
+            parameters to train requiring gradients.
         shards: The training pairs.
         validation: Held-out pairs, measured every ``eval_every`` steps and at the end.
         params: The ``train`` section.
         log: Takes the metrics, on the main rank; a resumed run reports its earlier steps again.
-        ranks: The processes that share the run; each calls this with the same arguments.
-        checkpoints: The run's; None: none are read or written. They stay when it is done: clear them when the
-            model is written.
+        checkpoints: The run's, which every rank reads; None: none are read or written. They stay when it is
+            done: clear them when the model is written.
 
     Returns:
         Totals, and the validation metrics of the weights that the model has now: with ``best_metric`` those
@@ -89,13 +88,13 @@ def train(
     _check_pairs(shards, validation, params)
     started = time.perf_counter()
     plan = step_plan(shards, params)
-    run = _Run(module, params, len(plan), log if ranks.is_main else StepLog(), ranks)
+    run = _Run(module, params, len(plan), log if ranks.is_main() else StepLog())
     saved = checkpoints.latest() if checkpoints else None
     if saved is not None:
         run.restore(saved)
     held_out = list(validation)
     # The other ranks' displays would write over the main one's.
-    with progress_bar(None if ranks.is_main else Console(quiet=True)) as progress:
+    with progress_bar(None if ranks.is_main() else Console(quiet=True)) as progress:
         task = progress.begin("train", len(plan), "steps", run.taken)
         while run.taken < len(plan):
             metrics = run.take_step([shards[int(index)] for index in plan[run.taken]])
@@ -156,15 +155,12 @@ class _Run:
         history: All that was reported.
     """
 
-    def __init__(
-        self, module: nn.Module, params: TrainParams, steps: int, log: StepLog, ranks: Ranks
-    ) -> None:
+    def __init__(self, module: nn.Module, params: TrainParams, steps: int, log: StepLog) -> None:
         self.taken = 0
         self.history = History(log)
         self._module = module
         self._params = params
-        self._ranks = ranks
-        self._optimizer = Optimizer(trained_parameters(module), params)
+        self._optimizer = make_optimizer(module, params)
         self._schedule = make_schedule(self._optimizer.adamw, params, steps)
         self._best = Best(params.best_metric) if params.best_metric else None
 
@@ -172,7 +168,7 @@ class _Run:
         """Take one optimizer step and report it; gives its metrics."""
         clock = time.perf_counter()
         rate = float(self._schedule.get_last_lr()[0])
-        metrics = optimizer_step(self._module, self._optimizer, pairs, self._ranks)
+        metrics = optimizer_step(self._module, self._optimizer, pairs)
         self._schedule.step()
         self.taken += 1
         # Of both sequences of a pair, each with its prompt, however they are laid out.
@@ -183,7 +179,7 @@ class _Run:
 
     def measure(self, pairs: Sequence[TokenPair]) -> None:
         """Make a validation pass and report it; keep the weights if it is the best."""
-        metrics = validate(self._module, pairs, self._ranks)
+        metrics = validate(self._module, pairs)
         self.history.validation(self.taken, metrics)
         if self._best and self._best.offer(self.taken, metrics[self._best.metric]):
             self._best.weights = full_weights(self._module)
@@ -195,7 +191,7 @@ class _Run:
 
     def load_best(self) -> int:
         """Put the best pass's weights in the model, where they are wanted; gives the step they are of."""
-        if not (self._best and self._best.weights):
+        if self._best is None or self._best.value is None:
             return self.taken
         load_full_weights(self._module, self._best.weights)
         return self._best.step
@@ -205,22 +201,23 @@ class _Run:
         state = {
             "step": self.taken,
             "weights": full_weights(self._module),
-            "optimizer": full_optimizer_state(self._module, self._optimizer),
+            "optimizer": full_optimizer_state(self._optimizer),
             "schedule": self._schedule.state_dict(),
             "best": dict(vars(self._best)) if self._best else None,
-            "rng": self._ranks.gather(rng_state()),
+            "rng": ranks.gathered(rng_state()),
             "history": self.history.state_dict(),
         }
-        if self._ranks.is_main:
+        if ranks.is_main():
             checkpoints.write(self.taken, state)
-        self._ranks.barrier()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`write` wrote."""
         self.taken = state["step"]
         load_full_weights(self._module, state["weights"])
-        load_full_optimizer_state(self._module, self._optimizer, state["optimizer"])
+        load_full_optimizer_state(self._optimizer, state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self._best = Best(**state["best"]) if state["best"] else None
+        if self._best and not ranks.is_main():
+            self._best.weights = {}
         self.history.replay(state["history"])
-        set_rng_state(state["rng"][self._ranks.rank])
+        set_rng_state(state["rng"][ranks.rank()])

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from torch import nn
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from pipeline.errors import PipelineError
 from pipeline.params import LoraParams
 from pipeline.training.forward import check_head
 from pipeline.training.linear import OneDnnLinear
+from pipeline.training.quantized import keep_trainable
 
 Autocast = contextlib.AbstractContextManager[Any]
 
@@ -29,8 +36,21 @@ def autocast(device: torch.device, dtype: str) -> Autocast:
     return contextlib.nullcontext()
 
 
-def load_model(folder: Path, trust_remote_code: bool = False) -> PreTrainedModel:
-    """A causal language model with float32 weights, on the best device at hand.
+def load_model(
+    folder: Path,
+    trust_remote_code: bool = False,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+    quantization: BitsAndBytesConfig | None = None,
+) -> PreTrainedModel:
+    """A causal language model from a model directory.
+
+    Args:
+        folder: With config.json and safetensors.
+        trust_remote_code: Whether code in the directory may run.
+        dtype: What its weights are cast to.
+        device: Where it is put; None: :func:`pick_device`.
+        quantization: How the weights of its linear layers are held; None: as they are.
 
     Raises:
         PipelineError: If the directory is missing, cannot be loaded, or its logits are not its head's output
@@ -44,13 +64,17 @@ def load_model(folder: Path, trust_remote_code: bool = False) -> PreTrainedModel
             expected="config.json and *.safetensors",
             hint="Run `dvc repro`, which makes it",
         )
+    device = device or pick_device()
+    # Weights are quantised where they are to stay.
+    placed = {} if quantization is None else {"quantization_config": quantization, "device_map": {"": device}}
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=torch.float32,
+            dtype=dtype,
             trust_remote_code=trust_remote_code,
             use_safetensors=True,
             local_files_only=True,
+            **placed,
         )
     except (OSError, ValueError) as error:
         raise PipelineError(
@@ -59,7 +83,10 @@ def load_model(folder: Path, trust_remote_code: bool = False) -> PreTrainedModel
             found=str(error),
             expected="a causal language model that transformers knows, in safetensors",
         ) from error
-    model.to(pick_device())  # type: ignore[arg-type]
+    if quantization is None:
+        model.to(device)  # type: ignore[arg-type]
+    else:
+        keep_trainable(model)
     if not check_head(model):
         raise PipelineError(
             "The model changes its logits after the output head",
@@ -77,7 +104,7 @@ def disable_dropout(model: PreTrainedModel) -> None:
     With it, a step's loss would depend on how the step is cut into micro-batches and ranks.
     """
     for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, nn.Dropout):
             module.p = 0.0
         # Attention layers and OPT's layers hold theirs as a number.
         for name in ("dropout", "attention_dropout", "layerdrop"):
@@ -85,15 +112,29 @@ def disable_dropout(model: PreTrainedModel) -> None:
                 setattr(module, name, 0.0)
 
 
+def decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
+    """The repeated layers of a model: those that transformers never splits over devices, in order."""
+    names = set(model._no_split_modules or ())
+    return [module for module in model.modules() if type(module).__name__ in names]
+
+
 def checkpoint_layers(model: PreTrainedModel) -> None:
     """Have each decoder layer computed again in the backward pass, in place of keeping what it makes.
 
     By the same products as in the forward pass (:mod:`pipeline.training.linear`), so that the gradients stay
-    as they are without it.
+    as they are without it, to the last bit.
 
     Raises:
-        ValueError: If the architecture cannot do that.
+        PipelineError: If the architecture cannot do that.
     """
+    if not model.supports_gradient_checkpointing:
+        raise PipelineError(
+            "The model cannot compute its layers again",
+            key="train.gradient_checkpointing",
+            found=str(model.config.model_type),
+            expected="an architecture with gradient checkpointing",
+            hint="Set it to false and lower train.micro_batch_tokens",
+        )
     model.activation_checkpointing_enable(
         {"use_reentrant": False, "context_fn": lambda: (contextlib.nullcontext(), OneDnnLinear())}
     )
@@ -129,14 +170,22 @@ def add_adapters(model: PreTrainedModel, params: LoraParams) -> None:
 
 
 def merge_adapters(model: PreTrainedModel) -> None:
-    """Fold LoRA adapters into the weights they adapt, in place, and take them out."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
+    """Fold LoRA adapters into the weights they adapt, in place, and take them out.
 
+    Quantised weights become plain ones of the same value first: it is with these values that the adapters
+    were trained, and quantised anew, small changes would be lost.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    if getattr(model, "is_quantized", False):
+        model.dequantize(model.dtype)
     for name, module in list(model.named_modules()):
-        if isinstance(module, BaseTunerLayer):
-            module.merge()
-            parent = model.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], module.get_base_layer())
+        if isinstance(module, LoraLayer):
+            base = module.get_base_layer()
+            with torch.no_grad():
+                for adapter in module.active_adapters:
+                    base.weight += module.get_delta_weight(adapter)  # type: ignore[attr-defined]
+            model.set_submodule(name, base)
 
 
 def save_model(

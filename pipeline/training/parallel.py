@@ -19,12 +19,13 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
-from transformers import PreTrainedModel
 
 from pipeline.errors import PipelineError
 from pipeline.params import TrainParams
 from pipeline.tokens.shards import TokenPair
-from pipeline.training.forward import Batch
+from pipeline.training import ranks
+from pipeline.training.batch import Batch
+from pipeline.training.model import decoder_layers
 from pipeline.training.objective import LossTerms
 from pipeline.training.optimizer import Optimizer
 from pipeline.training.step_model import StepModel, trained_parameters
@@ -69,23 +70,23 @@ def share(pairs: Sequence[TokenPair], rank: int, count: int) -> list[TokenPair]:
     return [pairs[index] for index in sorted(mine)]
 
 
-def passes(step_model: StepModel, pairs: Sequence[TokenPair], rank: int = 0, count: int = 1) -> list[Pass]:
+def passes(step_model: StepModel, pairs: Sequence[TokenPair]) -> list[Pass]:
     """What this rank runs for a step or a validation pass: on every rank equally many, none without pairs.
+
+    A collective: all ranks call it.
 
     Args:
         step_model: Lays the pairs out; the one that :func:`parallelize` was given.
         pairs: All ranks' pairs, the same on every rank; each takes its :func:`share`.
-        rank: This rank, from 0.
-        count: Ranks in all.
 
     Raises:
         RuntimeError: If a rank does not answer.
     """
     if not pairs:
         return []
-    batches = list(step_model.micro_batches(share(pairs, rank, count)))
-    most = _largest_of_ranks(len(batches))
+    batches = list(step_model.micro_batches(share(pairs, ranks.rank(), ranks.count())))
     own = len(batches)
+    most = ranks.largest(own)
     if own < most:
         shortest = min(pairs, key=lambda pair: pair.longest)
         batches += list(step_model.micro_batches([shortest])) * (most - own)
@@ -115,6 +116,18 @@ def parallelize(step_model: StepModel, params: TrainParams) -> nn.Module:
         return step_model
     # A rank's buffers (rotary frequencies) never change: to send them about would only cost.
     return DistributedDataParallel(step_model, forward_sync_buffers=False)
+
+
+def step_model_of(module: nn.Module) -> StepModel:
+    """The step model within what :func:`parallelize` gives.
+
+    Raises:
+        TypeError: If there is none in it.
+    """
+    inner = module.module if isinstance(module, DistributedDataParallel) else module
+    if not isinstance(inner, StepModel):
+        raise TypeError(f"expected a StepModel, bare, sharded or replicated, found {type(inner).__name__}")
+    return inner
 
 
 def make_optimizer(module: nn.Module, params: TrainParams) -> Optimizer:
@@ -153,20 +166,12 @@ def forward_backward(module: nn.Module, optimizer: Optimizer, each: Pass, totals
         totals: The whole step's, over all ranks.
     """
     # DDP and FSDP average over the ranks; the shares of the step's loss are to be added up.
-    weight = float(dist.get_world_size() if dist.is_initialized() else 1) if each.counts else 0.0
+    weight = ranks.count() if each.counts else 0
     with _without_exchange(module, each):
         terms: LossTerms = module(each.batch, totals)
         (terms.loss * weight).backward()
     optimizer.accumulate()
     return terms
-
-
-def _largest_of_ranks(value: int) -> int:
-    if not dist.is_initialized():
-        return value
-    largest = torch.tensor(value)
-    dist.all_reduce(largest, op=dist.ReduceOp.MAX)
-    return int(largest)
 
 
 def _without_exchange(module: nn.Module, each: Pass) -> AbstractContextManager[None]:
@@ -227,9 +232,3 @@ def _shard(step_model: StepModel, params: TrainParams) -> None:
     for layer in decoder_layers(step_model.model):
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(step_model, mesh=mesh, mp_policy=policy)
-
-
-def decoder_layers(model: PreTrainedModel) -> list[nn.Module]:
-    """The layers a model is sharded by: those that transformers never splits over devices, in order."""
-    names = set(model._no_split_modules or ())
-    return [module for module in model.modules() if type(module).__name__ in names]

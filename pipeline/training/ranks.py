@@ -1,84 +1,61 @@
-"""The processes that share a run's steps, as the training loop sees them."""
+"""The processes that share a run's steps: torchrun's ranks, or this process alone.
+
+What they tell each other is small and lies on the CPU, where gloo carries it also beside NCCL. Each function
+that says so is a collective: all ranks call it, in the same order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from pipeline.tokens.shards import TokenPair
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """One process among those that train together; alone unless a process group is initialised.
+def count() -> int:
+    """How many processes there are; 1 without a process group."""
+    return dist.get_world_size() if dist.is_initialized() else 1
 
-    Every method but :meth:`share` is a collective: all ranks call it, in the same order.
 
-    Attributes:
-        rank: This process's number, from 0.
-        count: How many processes there are.
-        device: Where collectives run: the CPU for gloo, this rank's GPU for NCCL.
-    """
+def is_main() -> bool:
+    """Whether this is the one rank that writes and reports: rank 0."""
+    return rank() == 0
 
-    rank: int = 0
-    count: int = 1
-    device: torch.device | None = None
 
-    @classmethod
-    def current(cls, device: torch.device | None = None) -> Ranks:
-        """The ranks of the initialised process group, or this process alone."""
-        if not (dist.is_available() and dist.is_initialized()):
-            return cls()
-        return cls(dist.get_rank(), dist.get_world_size(), device)
+def say(line: str) -> None:
+    """Tell the user something on standard error: once, from the main rank."""
+    if is_main():
+        print(line, file=sys.stderr)
 
-    @property
-    def is_main(self) -> bool:
-        """Whether this is the one rank that writes and reports."""
-        return self.rank == 0
 
-    def share(self, pairs: Sequence[TokenPair]) -> list[TokenPair]:
-        """The pairs of a step that are this rank's, dealt out longest first; each pair goes to one rank.
+def summed(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Each metric summed over the ranks, which all give the same names in the same order (a collective)."""
+    if count() == 1:
+        return dict(metrics)
+    values = torch.tensor(list(metrics.values()), dtype=torch.float64)
+    dist.all_reduce(values, op=dist.ReduceOp.SUM)
+    return dict(zip(metrics, values.tolist(), strict=True))
 
-        A rank has none where a step has fewer pairs than there are ranks.
-        """
-        if self.count == 1:
-            return list(pairs)
-        return sorted(pairs, key=lambda pair: -pair.longest)[self.rank :: self.count]
 
-    def sum_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Each metric summed over the ranks; all ranks give the same names."""
-        if self.count == 1:
-            return dict(metrics)
-        names = sorted(metrics)
-        values = torch.tensor([metrics[name] for name in names], dtype=torch.float64, device=self.device)
-        dist.all_reduce(values, op=dist.ReduceOp.SUM)
-        return dict(zip(names, values.tolist(), strict=True))
+def largest(value: int) -> int:
+    """The largest of the ranks' values (a collective)."""
+    if count() == 1:
+        return value
+    found = torch.tensor(value)
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return int(found)
 
-    def largest(self, value: int) -> int:
-        """The largest of the ranks' values."""
-        if self.count == 1:
-            return value
-        values = torch.tensor([value], dtype=torch.int64, device=self.device)
-        dist.all_reduce(values, op=dist.ReduceOp.MAX)
-        return int(values.item())
 
-    def gather(self, value: Any) -> list[Any]:
-        """Every rank's value, in the order of the ranks."""
-        if self.count == 1:
-            return [value]
-        values: list[Any] = [None] * self.count
+def gathered(value: Any) -> list[Any]:
+    """Every rank's value, by rank (a collective)."""
+    values: list[Any] = [value] * count()
+    if count() > 1:
         dist.all_gather_object(values, value)
-        return values
-
-    def barrier(self) -> None:
-        """Wait until every rank is here."""
-        if self.count > 1:
-            dist.barrier()
-
-
-ALONE = Ranks()
-"""One process."""
+    return values

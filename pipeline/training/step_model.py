@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -20,6 +19,7 @@ from pipeline.training.logps import reduce_logps
 from pipeline.training.model import autocast
 from pipeline.training.objective import LossTerms, loss_terms
 from pipeline.training.packing import plan_bins, plan_rows
+from pipeline.training.ranks import say
 from pipeline.training.totals import StepTotals
 
 
@@ -85,14 +85,13 @@ class StepModel(nn.Module):
 
 
 def _made_to_pack(model: PreTrainedModel) -> bool:
-    fault = why_not_packed(model)
+    # Compiled layers would be compiled for this alone.
+    with torch.compiler.set_stance("force_eager"):
+        fault = why_not_packed(model)
     if fault is None:
         model.set_attn_implementation(attention.NAME)
         return True
-    print(
-        f"{model.config.model_type} cannot take packed pairs ({fault}); each sequence runs as a padded row",
-        file=sys.stderr,
-    )
+    say(f"{model.config.model_type} cannot take packed pairs ({fault}); each sequence runs as a padded row")
     return False
 
 

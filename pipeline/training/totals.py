@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-import torch.distributed as dist
-
 from pipeline.tokens.shards import TokenPair
 
 
@@ -30,10 +27,10 @@ class StepTotals:
 
 
 def step_totals(pairs: Sequence[TokenPair], nll_scope: str, nll_reduction: str) -> StepTotals:
-    """The totals of an optimizer step, or of one rank's part of it, from its pairs' masks alone.
+    """The totals of an optimizer step from its pairs' masks alone.
 
     Args:
-        pairs: The step's.
+        pairs: The whole step's, over all ranks.
         nll_scope: response or full.
         nll_reduction: token_mean or sequence_mean.
     """
@@ -46,27 +43,3 @@ def step_totals(pairs: Sequence[TokenPair], nll_scope: str, nll_reduction: str) 
     else:
         tokens += sum(int(pair.prompt_mask[1:].sum()) for pair in pairs)
     return StepTotals(pairs=len(pairs), nll_divisor=tokens)
-
-
-def totals_over_ranks(
-    totals: StepTotals, device: torch.device | None = None, group: dist.ProcessGroup | None = None
-) -> StepTotals:
-    """The step's totals from each rank's own; as they are where no process group is initialised.
-
-    With them the ranks' losses and gradients add up to those of one process. DDP and FSDP average gradients:
-    under them each rank's loss is multiplied by the number of ranks before its backward pass.
-
-    Args:
-        totals: Of the pairs of this rank; a rank without pairs takes part with zeros.
-        device: Where the collective runs: the CPU for gloo, this rank's GPU for NCCL.
-        group: The ranks that share the step; None: all.
-
-    Raises:
-        RuntimeError: If a rank does not answer.
-    """
-    if not (dist.is_available() and dist.is_initialized()):
-        return totals
-    values = torch.tensor([totals.pairs, totals.nll_divisor], dtype=torch.int64, device=device)
-    dist.all_reduce(values, op=dist.ReduceOp.SUM, group=group)
-    pairs, nll_divisor = values.tolist()
-    return StepTotals(pairs=pairs, nll_divisor=nll_divisor)

@@ -176,6 +176,36 @@ def test_a_killed_stage_goes_on_when_run_again(project: Path, model_folder: Path
     assert sorted(path.name for path in Path("metrics/train").parent.glob("train*")) == ["train"]
 
 
+def test_two_ranks_leave_the_model_of_one_process(project: Path, model_folder: Path) -> None:
+    setting = {"eval_every": 3, "best_metric": "loss", "micro_batch_tokens": 512, "lora": {"enabled": True}}
+    set_params(model_folder, train=setting)
+    tokenize.main(load_params())
+    train.main(load_params())
+    alone = Path("models/trained").rename("models/alone")
+    curves = curve(Path("metrics/train"), "validation/loss")
+
+    set_params(model_folder, train={**setting, "processes": 2, "parallel": "fsdp"})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert curve(Path("metrics/train"), "validation/loss") == pytest.approx(curves, rel=1e-4)
+    assert sorted(path.name for path in Path("models").iterdir()) == ["alone", "base", "trained"]
+    assert {p.name for p in Path("models/trained").iterdir()} == {p.name for p in alone.iterdir()}
+    lineages = [read_json(folder / "lineage.json") for folder in (alone, Path("models/trained"))]
+    assert lineages[0]["weights_step"] == lineages[1]["weights_step"]
+    expected = AutoModelForCausalLM.from_pretrained(alone).state_dict()
+    for name, value in AutoModelForCausalLM.from_pretrained("models/trained").state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-5, msg=name)
+
+
+def curve(folder: Path, name: str) -> list[float]:
+    """The values of a metric's curve."""
+    rows = (folder / f"plots/metrics/{name}.tsv").read_text().splitlines()[1:]
+    return [float(row.split("\t")[-1]) for row in rows]
+
+
 def curves_of(folder: Path) -> dict[str, str]:
     """What DVCLive wrote, the time that steps took apart."""
     found = {path.name: path.read_text() for path in folder.rglob("*.tsv") if "tokens_per" not in path.name}

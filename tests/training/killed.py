@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.training import loop
-from pipeline.training.weights import full_weights
+from pipeline.training.gather import full_weights
 from tests.training.runs import Recorder, trained
 
 ATTEMPTS = 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from transformers import LlamaForCausalLM
 
 from pipeline.params import TrainParams, parse_params
 from pipeline.tokens.shards import TokenPair
-from pipeline.training.dialects import objective_of
 from pipeline.training.gather import (
     full_optimizer_state,
     full_weights,
@@ -23,15 +23,23 @@ from pipeline.training.gather import (
     whole_model,
 )
 from pipeline.training.launch import process_group
-from pipeline.training.model import add_adapters, merge_adapters
-from pipeline.training.parallel import forward_backward, make_optimizer, parallelize, passes
+from pipeline.training.model import add_adapters, checkpoint_layers, merge_adapters
+from pipeline.training.parallel import (
+    forward_backward,
+    make_optimizer,
+    parallelize,
+    passes,
+    step_model_of,
+)
+from pipeline.training.step import optimizer_step, totals_of, validate
 from pipeline.training.step_model import StepModel
-from pipeline.training.totals import step_totals
 from tests.conftest import make_model
 from tests.training.conftest import make_pair, make_pairs
 
 PAD = 2
 RANKS = 2
+
+Step = tuple[float, list[torch.Tensor]]
 
 
 def steps() -> list[list[TokenPair]]:
@@ -56,7 +64,7 @@ def fresh_model(params: TrainParams) -> LlamaForCausalLM:
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter.data, std=0.1)
     if params.gradient_checkpointing:
-        model.activation_checkpointing_enable()
+        checkpoint_layers(model)
     return model.bfloat16() if params.dtype == "bf16" else model
 
 
@@ -65,38 +73,12 @@ class Run:
 
     def __init__(self, changes: dict[str, Any]) -> None:
         self.params = train_params(changes)
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
-        self.count = dist.get_world_size() if dist.is_initialized() else 1
-        self.step_model = StepModel(fresh_model(self.params), PAD, self.params)
-        self.module = parallelize(self.step_model, self.params)
+        self.module = parallelize(StepModel(fresh_model(self.params), PAD, self.params), self.params)
         self.optimizer = make_optimizer(self.module, self.params)
 
     def train(self, all_steps: Sequence[Sequence[TokenPair]]) -> list[float]:
         """Gradient norms, step by step."""
-        self.module.train()
-        objective = objective_of(self.params)
-        norms = []
-        for pairs in all_steps:
-            totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-            for each in passes(self.step_model, pairs, self.rank, self.count):
-                forward_backward(self.module, self.optimizer, each, totals)
-            norms.append(self.optimizer.step())
-        return norms
-
-    @torch.no_grad()
-    def validate(self, pairs: Sequence[TokenPair]) -> torch.Tensor:
-        """The loss of held-out pairs, over all ranks."""
-        self.module.eval()
-        objective = objective_of(self.params)
-        totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-        loss = torch.zeros(())
-        for each in passes(self.step_model, pairs, self.rank, self.count):
-            terms = self.module(each.batch, totals)
-            if each.counts:
-                loss += terms.loss
-        if dist.is_initialized():
-            dist.all_reduce(loss)
-        return loss
+        return [optimizer_step(self.module, self.optimizer, pairs)["grad_norm"] for pairs in all_steps]
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds; of use on the main rank alone."""
@@ -121,13 +103,13 @@ class Run:
 def run_case(changes: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train, validate and save; where another run left ``first.pt``, also go on from its first step."""
     run = Run(changes)
-    found: dict[str, Any] = {"norms": run.train(steps()), "validation": run.validate(make_pairs(3))}
+    found: dict[str, Any] = {"norms": run.train(steps()), "validation": validate(run.module, make_pairs(3))}
     # A pass without gradients leaves some weights gathered under FSDP; what is read then is still the whole.
     found |= run.state()
     run.save(folder / "model")
     if (folder / "first.pt").exists():
         resumed = Run(changes)
-        resumed.validate(make_pairs(3))
+        validate(resumed.module, make_pairs(3))
         resumed.load(torch.load(folder / "first.pt", weights_only=True))
         resumed.train(steps()[1:])
         found["resumed"] = resumed.state()
@@ -135,6 +117,32 @@ def run_case(changes: dict[str, Any], folder: Path) -> dict[str, Any]:
     first.train(steps()[:1])
     found["first"] = first.state()
     return found
+
+
+def step_of_objective(changes: dict[str, Any]) -> Step:
+    """Loss and gradients of one step of eight pairs, before its update."""
+    run = Run(changes)
+    pairs = make_pairs(8)
+    totals = totals_of(step_model_of(run.module), pairs)
+    loss = torch.zeros(())
+    for each in passes(step_model_of(run.module), pairs):
+        terms = forward_backward(run.module, run.optimizer, each, totals)
+        loss += terms.loss.detach() * each.counts
+    dist.all_reduce(loss)
+    return loss.item(), [p.grad for p in run.module.parameters() if p.grad is not None]
+
+
+def steps_of_objectives(folder: Path) -> list[Step]:
+    """The steps of ``cases.pt``."""
+    cases = torch.load(folder / "cases.pt", weights_only=True)
+    return [step_of_objective(changes) for changes in cases]
+
+
+def meet(folder: Path) -> None:
+    """Write down a free port, where the ranks of a folder meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        (folder / "port").write_text(str(probe.getsockname()[1]))
 
 
 def as_rank(rank: int, folder: str, work: Callable[[Path], Any]) -> None:

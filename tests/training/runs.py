@@ -18,6 +18,7 @@ from pipeline.training.fingerprint import run_fingerprint
 from pipeline.training.logs import StepLog
 from pipeline.training.loop import TrainResult, train
 from pipeline.training.model import add_adapters
+from pipeline.training.parallel import parallelize
 from pipeline.training.rng import seed_everything
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
@@ -80,7 +81,7 @@ def shard_set(
 
 def trained(
     folder: Path, log: StepLog, shards: ShardSet | None = None, **changes: Any
-) -> tuple[StepModel, TrainResult]:
+) -> tuple[torch.nn.Module, TrainResult]:
     """Train a tiny model on 12 pairs in steps of 2, with checkpoints in ``folder``, as the stage does."""
     setting = params(**{"batch_pairs": 2, "epochs": 2, "lr": 5e-3, **changes})
     if shards is None:
@@ -94,8 +95,8 @@ def trained(
     model = make_model()
     if setting.lora.enabled:
         add_adapters(model, setting.lora)
-    module = step_model(setting, model)
-    return module, train(module, shards, held_out, setting, log, checkpoints=checkpoints)
+    module = parallelize(step_model(setting, model), setting)
+    return module, train(module, shards, held_out, setting, log, checkpoints)
 
 
 def weights(module: torch.nn.Module) -> list[torch.Tensor]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.errors import PipelineError
 from pipeline.params import TrainParams
 from pipeline.training.best import SMALLER_IS_BETTER, Best
+from pipeline.training.gather import full_weights
 from pipeline.training.loop import train
 from pipeline.training.step import validate
 from tests.training.conftest import make_pairs
@@ -63,7 +64,7 @@ def test_the_saved_weights_are_the_best_passs(tmp_path: Path, monkeypatch: pytes
 
     def keep(module: torch.nn.Module) -> dict[str, torch.Tensor]:
         seen.append(weights(module))
-        return {}
+        return full_weights(module)
 
     monkeypatch.setattr("pipeline.training.loop.full_weights", keep)
     trained(other, Recorder(), eval_every=6, best_metric="loss")

@@ -18,6 +18,7 @@ from pipeline.files import read_json
 from pipeline.params import TrainParams
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fingerprint import HARMLESS, run_fingerprint, run_name
+from pipeline.training.parallel import step_model_of
 from pipeline.training.rng import rng_state, set_rng_state
 from pipeline.training.safe_state import join, load_state, part, save_state
 from pipeline.training.step import optimizer_step
@@ -232,7 +233,7 @@ def test_a_checkpoint_holds_no_pickle_and_only_what_is_trained(tmp_path: Path) -
     kinds = {path.suffix for path in folder.iterdir()}
     assert kinds == {".json", ".safetensors"}
     state = load_state(folder)
-    names = [name for name, p in module.named_parameters() if p.requires_grad]
+    names = [name for name, p in step_model_of(module).model.named_parameters() if p.requires_grad]
     assert list(state["weights"]) == names and state["weights"][names[0]].dtype == torch.bfloat16
     assert all(master.dtype == torch.float32 for master in state["optimizer"]["masters"])
     assert state["best"]["weights"].keys() == state["weights"].keys()

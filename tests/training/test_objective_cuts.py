@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from pipeline.training.totals import StepTotals, step_totals, totals_over_ranks
+from pipeline.training.step import totals_of
 from tests.training.conftest import make_pairs
-from tests.training.ranks import PARTS, Step, part_of_step, rank_main
+from tests.training.parallel_ranks import RANKS, Step, as_rank, meet, steps_of_objectives
 from tests.training.runs import params, step_model
 
 CASES: list[dict[str, Any]] = [
@@ -30,7 +30,7 @@ def step(cuts: int, changes: dict[str, Any]) -> Step:
     """Loss and gradients of one step whose pairs come in several parts."""
     setting = params(**changes)
     module, pairs = step_model(setting), make_pairs(8)
-    totals = step_totals(pairs, module.objective.nll_scope, module.objective.nll_reduction)
+    totals = totals_of(module, pairs)
     loss = 0.0
     for part in np.array_split(np.arange(8), cuts):
         for batch in module.micro_batches([pairs[index] for index in part]):
@@ -53,12 +53,9 @@ def test_a_step_cut_into_micro_batches_is_the_step(cuts: int, case: dict[str, An
 
 
 def test_two_ranks_take_the_step_of_one_process(tmp_path: Path) -> None:
-    spawn(rank_main, (str(tmp_path), CASES), nprocs=len(PARTS))
-    steps: list[Step] = torch.load(tmp_path / "steps.pt", weights_only=True)
+    meet(tmp_path)
+    torch.save(CASES, tmp_path / "cases.pt")
+    spawn(as_rank, (str(tmp_path), steps_of_objectives), nprocs=RANKS)
+    steps: list[Step] = torch.load(tmp_path / "found.pt", weights_only=True)
     for case, found in zip(CASES, steps, strict=True):
-        assert_same(found, part_of_step(slice(0, 8), case))
-
-
-def test_without_a_process_group_totals_are_ones_own() -> None:
-    totals = StepTotals(pairs=3, nll_divisor=17)
-    assert totals_over_ranks(totals) is totals
+        assert_same(found, step(1, case))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from torch.multiprocessing.spawn import spawn
 from transformers import AutoModelForCausalLM
 
 from pipeline.errors import PipelineError
-from pipeline.training.gather import full_weights, language_model, load_full_optimizer_state
-from pipeline.training.parallel import decoder_layers, make_optimizer, parallelize, passes, share
+from pipeline.training.gather import full_weights, load_full_optimizer_state
+from pipeline.training.model import decoder_layers
+from pipeline.training.parallel import make_optimizer, parallelize, passes, share, step_model_of
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
 from tests.training.conftest import make_pair, make_pairs
@@ -25,6 +25,7 @@ from tests.training.parallel_ranks import (
     Run,
     as_rank,
     fresh_model,
+    meet,
     run_case,
     run_cases,
     steps,
@@ -65,9 +66,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory, alone: dict[str, Found]) -> 
         if name in INTERCHANGEABLE:
             torch.save(alone[name.partition("-")[2]]["first"], folder / name / "first.pt")
     torch.save(CASES, folder / "cases.pt")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        (folder / "port").write_text(str(probe.getsockname()[1]))
+    meet(folder)
     spawn(as_rank, (str(folder), run_cases), nprocs=RANKS)
     return torch.load(folder / "found.pt", weights_only=True), folder
 
@@ -99,7 +98,7 @@ def test_two_ranks_train_what_one_process_trains(
     for one, other in zip(values, wanted, strict=True):
         assert one.dtype == torch.float32
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
-    torch.testing.assert_close(found["validation"], expected["validation"], rtol=1e-5, atol=1e-6)
+    assert found["validation"] == pytest.approx(expected["validation"], rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -191,7 +190,7 @@ def test_alone_the_step_model_is_its_own_module() -> None:
     step_model = StepModel(make_model(), PAD, train_params({}))
     module = parallelize(step_model, step_model.params)
     assert module is step_model
-    assert language_model(module) is step_model.model
+    assert step_model_of(module) is step_model
     assert not make_optimizer(module, step_model.params).has_masters
     # The head is the embedding's weight, and comes once.
     assert list(full_weights(module)) == [name for name, _ in step_model.model.named_parameters()]
@@ -199,7 +198,7 @@ def test_alone_the_step_model_is_its_own_module() -> None:
 
 def test_a_module_without_step_model_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a StepModel.*found Linear"):
-        language_model(torch.nn.Linear(1, 1))
+        step_model_of(torch.nn.Linear(1, 1))
 
 
 def test_a_model_is_sharded_by_its_decoder_layers() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.training.weights import full_weights
+from pipeline.training.gather import full_weights
 from tests.training.conftest import make_pairs
 from tests.training.runs import Recorder, shard_set, trained
 
