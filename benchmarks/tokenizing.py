@@ -58,7 +58,8 @@ def trl(folder: Path, workers: int | None = None) -> Figures:
     trainer: Any = SimpleNamespace(
         processing_class=tokenizer, max_length=NO_LIMIT, is_encoder_decoder=False, padding_value=0
     )
-    trainer.build_tokenized_answer = lambda *args: ORPOTrainer.build_tokenized_answer(trainer, *args)
+    build: Any = ORPOTrainer.build_tokenized_answer
+    trainer.build_tokenized_answer = lambda *args: build(trainer, *args)
 
     def tokenize_row(row: dict[str, Any]) -> dict[str, Any]:
         tokens: dict[str, Any] = ORPOTrainer.tokenize_row(trainer, row)

@@ -176,9 +176,10 @@ def main(
 
 
 def _dtype(name: str) -> Literal["bf16", "float32"]:
-    if name == "bf16" or name == "float32":
-        return name
-    raise PipelineError("There is no such dtype here", found=name, expected="bf16 or float32")
+    known: dict[str, Literal["bf16", "float32"]] = {"bf16": "bf16", "float32": "float32"}
+    if name not in known:
+        raise PipelineError("There is no such dtype here", found=name, expected=" or ".join(known))
+    return known[name]
 
 
 def _key_and_value(text: str) -> tuple[str, Any]:

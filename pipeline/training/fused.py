@@ -19,7 +19,6 @@ from torch.autograd.function import once_differentiable
 
 from pipeline.training.linear import linear, product
 
-
 _ROWS = 256
 """Tokens whose backward pass through a norm is worked on at once: few enough to stay in the cache."""
 
@@ -63,15 +62,10 @@ def _widened(x: Tensor) -> Tensor:
 
 
 class _GatedDown(torch.autograd.Function):
-    """``(silu(gate) * up) @ weight.T``, the second half of a gated MLP (Shazeer 2020, SwiGLU).
-
-    The weight may be wider than the rest, as under autocast: it is rounded then, and its gradient widened.
-    """
+    """``(silu(gate) * up) @ weight.T``, the second half of a gated MLP (Shazeer 2020, SwiGLU)."""
 
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
-        ctx.weight_dtype = weight.dtype
-        weight = weight.to(gate.dtype)
         ctx.save_for_backward(gate, up, weight)
         return linear(nn.functional.silu(gate).mul_(up), weight)
 
@@ -79,11 +73,11 @@ class _GatedDown(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, weight = ctx.saved_tensors
-        rows = grad.flatten(0, -2).to(weight.dtype)
+        rows = grad.flatten(0, -2)
         activated = nn.functional.silu(gate)
         of_weight = None
         if ctx.needs_input_grad[2]:
-            of_weight = product(rows.t(), (activated * up).flatten(0, -2)).to(ctx.weight_dtype)
+            of_weight = product(rows.t(), (activated * up).flatten(0, -2))
         of_product = product(rows, weight).view(gate.shape)
         of_up = activated.mul_(of_product)
         of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)

@@ -27,8 +27,27 @@ from pipeline.training.totals import StepTotals
 LOGITS = 2**27
 """Logits that exist at once: 256 MB in bf16, 2,730 targets of a vocabulary of 49,152."""
 
+
+class Scratch:
+    """Room for logits that is kept from batch to batch: new pages cost half as much as the product itself."""
+
+    def __init__(self) -> None:
+        self._room = torch.empty(0)
+
+    def take(self, rows: int, like: Tensor) -> Tensor:
+        """An uninitialised tensor, shape (rows, len(like)), of a weight's dtype and device.
+
+        Taken once more, it is the same memory.
+        """
+        size = rows * len(like)
+        if self._room.numel() < size or self._room.dtype != like.dtype or self._room.device != like.device:
+            self._room = torch.empty(0)
+            self._room = like.new_empty(size)
+        return self._room[:size].view(rows, len(like))
+
+
 _IN_CACHE = 2**19
-"""float32 log-probabilities that exist at once on the CPU: 2 MB, so that no pass over them leaves the cache."""
+"""float32 log-probabilities that exist at once on the CPU: 2 MB, so that they stay in the cache."""
 
 
 class Group(NamedTuple):
@@ -66,13 +85,14 @@ class Task:
     objective: Objective
 
 
-def head_loss(states: Tensor, head: nn.Linear, task: Task) -> LossTerms:
+def head_loss(states: Tensor, head: nn.Linear, task: Task, scratch: Scratch | None = None) -> LossTerms:
     """The objective on a batch, from the states that predict its targets.
 
     Args:
         states: Shape (targets, hidden).
         head: The output embeddings.
         task: The batch and what to minimise.
+        scratch: Kept by who calls again.
 
     Returns:
         Its terms; calling backward on the loss gives the gradients of the states and of the head.
@@ -82,7 +102,7 @@ def head_loss(states: Tensor, head: nn.Linear, task: Task) -> LossTerms:
     if not torch.is_grad_enabled():
         # A Function is told what requires a gradient, not whether anyone can ask for it.
         operands = [None if operand is None else operand.detach() for operand in operands]
-    loss: Tensor = _HeadLoss.apply(*operands, task, terms)  # type: ignore[no-untyped-call]
+    loss: Tensor = _HeadLoss.apply(*operands, task, scratch or Scratch(), terms)  # type: ignore[no-untyped-call]
     return LossTerms(
         loss=loss,
         nll=torch.stack([part.nll for part in terms]).sum(),
@@ -99,10 +119,16 @@ class _HeadLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, task: Task, terms: list[LossTerms]
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        task: Task,
+        scratch: Scratch,
+        terms: list[LossTerms],
     ) -> Tensor:
         wants = ctx.needs_input_grad[:3]
-        work = _Head(*_in_compute_dtype(states, weight, bias), task)
+        work = _Head(*_in_compute_dtype(states, weight, bias), task, scratch)
         sums = _Gradients(work, wants)
         room = max(1, LOGITS // len(weight))
         for group in groups(task.batch.per_pair, room):
@@ -117,7 +143,7 @@ class _HeadLoss(torch.autograd.Function):
         # In one process the loss is not scaled; a look at that is worth a pass over the head's gradient.
         if grad.device.type != "cpu" or float(grad) != 1.0:
             parts = [None if part is None else part * grad.to(part.dtype) for part in parts]
-        return (*parts, None, None)
+        return (*parts, None, None, None)
 
 
 def _in_compute_dtype(
@@ -137,10 +163,16 @@ class _Head:
     weight: Tensor
     bias: Tensor | None
     task: Task
+    scratch: Scratch
 
     def logits(self, start: int, stop: int) -> Tensor:
-        """Logits of some targets."""
-        return linear(self.states[start:stop], self.weight, self.bias)
+        """Logits of some targets; they last until the next are made."""
+        states = self.states[start:stop]
+        if self.weight.dtype != torch.bfloat16:
+            return linear(states, self.weight, self.bias)
+        out = self.scratch.take(len(states), self.weight)
+        torch.mm(states, self.weight.t(), out=out)
+        return out if self.bias is None else out.add_(self.bias)
 
 
 class _Gradients:

@@ -117,11 +117,10 @@ def train(
 
 def step_plan(shards: ShardSet, params: TrainParams) -> Plan:
     """Indices of the pairs of every step of a run, epoch after epoch."""
-    lengths = shards.lengths()
     return [
         step
         for epoch in range(params.epochs)
-        for step in epoch_steps(lengths, params.batch_pairs, params.seed, epoch)
+        for step in epoch_steps(len(shards), params.batch_pairs, params.seed, epoch)
     ]
 
 

@@ -140,6 +140,8 @@ def make_optimizer(module: nn.Module, params: TrainParams) -> Optimizer:
     if isinstance(module, DistributedDataParallel) and optimizer.has_masters:
         # DDP looks at the hook's annotations and does not take postponed ones; a lambda has none.
         module.register_comm_hook(optimizer, lambda state, bucket: _average_masters(state, bucket))
+    elif not dist.is_initialized():
+        optimizer.accumulate_early()
     return optimizer
 
 

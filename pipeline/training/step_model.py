@@ -14,7 +14,7 @@ from pipeline.training import attention
 from pipeline.training.batch import Batch, pack, pad
 from pipeline.training.dialects import objective_of
 from pipeline.training.forward import target_logps, target_states, why_not_packed
-from pipeline.training.head import Task, head_loss
+from pipeline.training.head import Scratch, Task, head_loss
 from pipeline.training.logps import reduce_logps
 from pipeline.training.model import autocast
 from pipeline.training.objective import LossTerms, loss_terms
@@ -41,6 +41,7 @@ class StepModel(nn.Module):
         self.pad_id = pad_id
         self.params = params
         self.objective = objective_of(params)
+        self._scratch = Scratch()
         self.packs = params.shared_prefix and _made_to_pack(model)
 
     def micro_batches(self, pairs: Sequence[TokenPair]) -> Iterator[Batch]:
@@ -75,7 +76,7 @@ class StepModel(nn.Module):
             # A head that is more than its weights, adapted by LoRA say, is left to autograd.
             if type(head) is nn.Linear:
                 states = target_states(self.model, batch)
-                return head_loss(states, head, Task(batch, totals, self.objective))
+                return head_loss(states, head, Task(batch, totals, self.objective), self._scratch)
             return self._differentiated(target_logps(self.model, batch), batch, totals)
 
     def _differentiated(self, logps: Tensor, batch: Batch, totals: StepTotals) -> LossTerms:

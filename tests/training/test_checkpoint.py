@@ -171,7 +171,7 @@ def test_a_write_that_fails_leaves_the_one_before(tmp_path: Path) -> None:
     [
         ({"lr": 1e-5}, "train.lr", "0.0002 in the checkpoint", "1e-05"),
         ({"epochs": 3}, "train.epochs", "2 in the checkpoint", "3"),
-        ({"micro_batch_tokens": 99}, "train.micro_batch_tokens", "8192 in the checkpoint", "99"),
+        ({"micro_batch_tokens": 99}, "train.micro_batch_tokens", "2048 in the checkpoint", "99"),
         ({"lora": {"r": 4}}, "train.lora.r", "16 in the checkpoint", "4"),
     ],
 )

@@ -55,8 +55,10 @@ def test_a_dialect_is_its_source(dialect: str, dtype: torch.dtype, tolerance: fl
     expected.backward()
     found, gradients = step(dtype, pairs, dialect=dialect, micro_batch_tokens=128)
     assert found == pytest.approx(expected.item(), abs=tolerance)
+    # Llama's norms are float32 in any model, and packed rows round otherwise than padded ones there.
+    rounding = max(10 * tolerance, 5e-8)
     for gradient, parameter in zip(gradients, model.parameters(), strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=10 * tolerance, atol=10 * tolerance)
+        torch.testing.assert_close(gradient, parameter.grad, rtol=10 * tolerance, atol=rounding)
 
 
 def test_the_dialects_differ_where_they_should() -> None:
