@@ -87,7 +87,7 @@ def step_flops(size: ModelSize, pairs: Sequence[TokenPair], with_prompt: bool) -
         pairs: The step's.
         with_prompt: Whether the prompt's tokens are targets too (nll_scope full).
     """
-    tokens = sum(len(pair.prompt_ids) + len(pair.chosen_ids) + len(pair.rejected_ids) for pair in pairs)
+    tokens = sum(pair.tokens for pair in pairs)
     return StepFlops(
         body=6 * size.weights * tokens,
         head=6 * size.hidden * size.vocabulary * sum(_targets(pair, with_prompt) for pair in pairs),

@@ -103,7 +103,7 @@ def step_pairs(folder: Path, steps: Sequence[Sequence[int]]) -> list[list[TokenP
 
 def sequence_tokens(pairs: Sequence[TokenPair]) -> int:
     """Tokens of the pairs' two sequences each, the prompt counted in both: what tokens/s counts."""
-    return sum(2 * len(pair.prompt_ids) + len(pair.chosen_ids) + len(pair.rejected_ids) for pair in pairs)
+    return sum(pair.sequence_tokens for pair in pairs)
 
 
 def device_at_hand() -> torch.device:

@@ -49,6 +49,16 @@ class TokenPair:
     rejected_mask: Mask
 
     @property
+    def tokens(self) -> int:
+        """Tokens of the three parts, the prompt counted once."""
+        return len(self.prompt_ids) + len(self.chosen_ids) + len(self.rejected_ids)
+
+    @property
+    def sequence_tokens(self) -> int:
+        """Tokens of the two sequences, the prompt counted in both."""
+        return len(self.prompt_ids) + self.tokens
+
+    @property
     def longest(self) -> int:
         """Tokens of the prompt with the longer response."""
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))

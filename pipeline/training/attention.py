@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from transformers import AttentionInterface
 
 from pipeline.training.batch import Span
+from pipeline.training.flex import BlockMasks, flex
 
 NAME = "packed_pairs"
 """What transformers knows this attention by."""
@@ -74,7 +74,7 @@ def packed_attention(
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     if block_masks is not None:
-        out = _flex(query, key, value, scale, block_masks.mask(sliding_window))
+        out = flex(query, key, value, scale, block_masks.mask(sliding_window))
     else:
         row = query[0], key[0], value[0]
         out = _BlockAttention.apply(*row, scale, sliding_window, spans)  # type: ignore[no-untyped-call]
@@ -240,64 +240,3 @@ def _parts(spans: Sequence[Span]) -> list[_Part]:
         rejected = span.start + span.prompt + span.chosen
         found.append(_Part(span.start, span.prompt, rejected, span.prompt + span.rejected))
     return found
-
-
-class BlockMasks:
-    """Block masks of a packed row for ``flex_attention``, one per sliding window, made when asked for.
-
-    Args:
-        spans: The pairs in the row.
-        position_ids: Their positions, shape (1, length), on the device.
-    """
-
-    def __init__(self, spans: Sequence[Span], position_ids: Tensor) -> None:
-        device = position_ids.device
-        counts = torch.tensor([[span.prompt, span.chosen, span.rejected] for span in spans], device=device)
-        parts = torch.arange(3, device=device).repeat(len(spans)).repeat_interleave(counts.flatten())
-        pairs = torch.arange(len(spans), device=device).repeat_interleave(counts.sum(dim=1))
-        self._sees = functools.partial(_sees, pairs, parts, position_ids[0])
-        self._length = position_ids.shape[1]
-        self._device = device
-        self._made: dict[int | None, BlockMask] = {}
-
-    def mask(self, window: int | None) -> BlockMask:
-        """The block mask for a sliding window, or without one."""
-        if window not in self._made:
-            self._made[window] = create_block_mask(
-                self.rule(window), None, None, self._length, self._length, device=self._device
-            )
-        return self._made[window]
-
-    def rule(self, window: int | None) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
-        """Whether a query sees a key, by (batch, head, query, key)."""
-        return functools.partial(self._sees, window)
-
-
-def _sees(
-    pairs: Tensor,
-    parts: Tensor,
-    positions: Tensor,
-    window: int | None,
-    batch: Tensor,
-    head: Tensor,
-    query: Tensor,
-    key: Tensor,
-) -> Tensor:
-    seen = (pairs[query] == pairs[key]) & (key <= query)
-    seen = seen & ((parts[key] == 0) | (parts[key] == parts[query]))
-    if window is not None:
-        seen = seen & (positions[query] - positions[key] < window)
-    return seen
-
-
-@functools.cache
-def _compiled_flex() -> Callable[..., Tensor]:
-    # Uncompiled, flex_attention makes all scores at once.
-    compiled: Callable[..., Tensor] = torch.compile(flex_attention, dynamic=True)
-    return compiled
-
-
-def _flex(query: Tensor, key: Tensor, value: Tensor, scale: float, mask: BlockMask) -> Tensor:
-    return _compiled_flex()(
-        query, key, value, block_mask=mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
-    )

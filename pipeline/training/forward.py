@@ -15,6 +15,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from pipeline.tokens.shards import TokenPair
 from pipeline.training import attention
 from pipeline.training.batch import Batch, pack, pad
+from pipeline.training.flex import BlockMasks
 from pipeline.training.linear import OneDnnLinear
 from pipeline.training.logps import PairLogps, reduce_logps
 
@@ -51,7 +52,7 @@ def _layout(batch: Batch) -> dict[str, object]:
         return {"attention_mask": batch.attention_mask}
     layout: dict[str, object] = {"position_ids": batch.position_ids, "spans": batch.spans}
     if batch.input_ids.device.type == "cuda":
-        layout["block_masks"] = attention.BlockMasks(batch.spans, batch.position_ids)
+        layout["block_masks"] = BlockMasks(batch.spans, batch.position_ids)
     return layout
 
 

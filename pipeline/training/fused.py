@@ -106,10 +106,12 @@ def fuse(model: nn.Module) -> int:
     Returns:
         How many modules were replaced.
     """
-    return sum(_replaced(module) for module in model.modules())
+    # One proof serves all modules of a kind: a model has a few kinds in many layers.
+    proven: dict[tuple[type, str], bool] = {}
+    return sum(_replaced(module, proven) for module in model.modules())
 
 
-def _replaced(module: nn.Module) -> bool:
+def _replaced(module: nn.Module, proven: dict[tuple[type, str], bool]) -> bool:
     forward: Callable[..., Tensor]
     if _looks_like_norm(module):
         forward, width = _norm_forward, module.get_parameter("weight").shape[0]
@@ -117,15 +119,23 @@ def _replaced(module: nn.Module) -> bool:
         forward, width = _mlp_forward, module.get_parameter("gate_proj.weight").shape[1]
     else:
         return False
+    # The text of a module has its shapes, its activation and its epsilon.
+    kind = type(module), repr(module)
+    if kind not in proven:
+        proven[kind] = _proves_equal(module, forward, width)
+    if proven[kind]:
+        module.forward = types.MethodType(forward, module)
+    return proven[kind]
+
+
+def _proves_equal(module: nn.Module, forward: Callable[..., Tensor], width: int) -> bool:
+    """Whether another forward gives a module's own output and gradients on a sample."""
     # In bf16 another activation could pass for rounding.
     proof = copy.deepcopy(module).float()
     expected = _sample(proof, width)
     proof.forward = types.MethodType(forward, proof)
     found = _sample(proof, width)
-    if not all(_agree(a, b) for a, b in zip(expected, found, strict=True)):
-        return False
-    module.forward = types.MethodType(forward, module)
-    return True
+    return all(_agree(a, b) for a, b in zip(expected, found, strict=True))
 
 
 def _agree(expected: Tensor, found: Tensor) -> bool:

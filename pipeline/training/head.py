@@ -21,11 +21,14 @@ from torch.autograd.function import once_differentiable
 from pipeline.training.batch import Batch
 from pipeline.training.linear import linear, product
 from pipeline.training.logps import PairLogps, reduce_logps
-from pipeline.training.objective import LossTerms, Objective, loss_terms
+from pipeline.training.objective import LossTerms, Objective
 from pipeline.training.totals import StepTotals
 
 LOGITS = 2**27
 """Logits that exist at once: 256 MB in bf16, 2,730 targets of a vocabulary of 49,152."""
+
+_IN_CACHE = 2**19
+"""float32 log-probabilities that exist at once on the CPU: 2 MB, so that they stay in the cache."""
 
 
 class Scratch:
@@ -44,10 +47,6 @@ class Scratch:
             self._room = torch.empty(0)
             self._room = like.new_empty(size)
         return self._room[:size].view(rows, len(like))
-
-
-_IN_CACHE = 2**19
-"""float32 log-probabilities that exist at once on the CPU: 2 MB, so that they stay in the cache."""
 
 
 class Group(NamedTuple):
@@ -270,10 +269,7 @@ def _objective(logps: Tensor, group: Group, task: Task, with_gradient: bool) -> 
     """The group's terms, and the derivative of its loss by each target's log-probability."""
     with torch.set_grad_enabled(with_gradient):
         leaf = logps.detach().requires_grad_(with_gradient)
-        reduced = _reduced(leaf, group, task.batch)
-        terms = loss_terms(
-            reduced.nll(task.objective), reduced.chosen, reduced.rejected, task.totals, task.objective
-        )
+        terms = _reduced(leaf, group, task.batch).loss_terms(task.totals, task.objective)
         coefficients = torch.autograd.grad(terms.loss, leaf)[0] if with_gradient else logps
     return terms.detach(), coefficients
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.training.objective import Objective
+from pipeline.training.objective import LossTerms, Objective, loss_terms
+from pipeline.training.totals import StepTotals
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class PairLogps:
     rejected: Tensor
     nll_sum: Tensor
     nll_means: Tensor
+
+    def loss_terms(self, totals: StepTotals, objective: Objective) -> LossTerms:
+        """The objective on these pairs, as their share of a step with these totals."""
+        return loss_terms(self.nll(objective), self.chosen, self.rejected, totals, objective)
 
     def nll(self, objective: Objective) -> Tensor:
         """What L_SFT adds up over a step: each token's share, or each sequence's mean."""

@@ -171,7 +171,7 @@ class _Run:
         self._schedule.step()
         self.taken += 1
         # Of both sequences of a pair, each with its prompt, however they are laid out.
-        tokens = sum(2 * len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in pairs)
+        tokens = sum(pair.sequence_tokens for pair in pairs)
         metrics |= {"lr": rate, "tokens_per_second": tokens / (time.perf_counter() - clock)}
         self.history.step(self.taken, metrics)
         return metrics

@@ -59,7 +59,7 @@ def share(pairs: Sequence[TokenPair], rank: int, count: int) -> list[TokenPair]:
         rank: This rank, from 0.
         count: Ranks in all.
     """
-    sizes = [len(pair.prompt_ids) + len(pair.chosen_ids) + len(pair.rejected_ids) for pair in pairs]
+    sizes = [pair.tokens for pair in pairs]
     loads = [0] * count
     mine: list[int] = []
     for index in sorted(range(len(pairs)), key=lambda index: -sizes[index]):

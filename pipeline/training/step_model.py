@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 
 from pipeline.params import TrainParams
@@ -13,11 +13,10 @@ from pipeline.tokens.shards import TokenPair
 from pipeline.training import attention
 from pipeline.training.batch import Batch, pack, pad
 from pipeline.training.dialects import objective_of
-from pipeline.training.forward import target_logps, target_states, why_not_packed
+from pipeline.training.forward import pair_logps, target_states, why_not_packed
 from pipeline.training.head import Scratch, Task, head_loss
-from pipeline.training.logps import reduce_logps
 from pipeline.training.model import autocast
-from pipeline.training.objective import LossTerms, loss_terms
+from pipeline.training.objective import LossTerms
 from pipeline.training.packing import plan_bins, plan_rows
 from pipeline.training.ranks import say
 from pipeline.training.totals import StepTotals
@@ -51,8 +50,7 @@ class StepModel(nn.Module):
         """
         room = self.params.micro_batch_tokens
         if self.packs:
-            lengths = [len(p.prompt_ids) + len(p.chosen_ids) + len(p.rejected_ids) for p in pairs]
-            plan = plan_bins(lengths, room)
+            plan = plan_bins([pair.tokens for pair in pairs], room)
         else:
             plan = plan_rows([2 * pair.longest for pair in pairs], room)
         for places in plan:
@@ -77,12 +75,7 @@ class StepModel(nn.Module):
             if type(head) is nn.Linear:
                 states = target_states(self.model, batch)
                 return head_loss(states, head, Task(batch, totals, self.objective), self._scratch)
-            return self._differentiated(target_logps(self.model, batch), batch, totals)
-
-    def _differentiated(self, logps: Tensor, batch: Batch, totals: StepTotals) -> LossTerms:
-        reduced = reduce_logps(logps, batch.sequences, batch.in_response, len(batch.pair_ids))
-        nll = reduced.nll(self.objective)
-        return loss_terms(nll, reduced.chosen, reduced.rejected, totals, self.objective)
+            return pair_logps(self.model, batch).loss_terms(totals, self.objective)
 
 
 def _made_to_pack(model: PreTrainedModel) -> bool:

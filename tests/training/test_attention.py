@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import flex_attention
 
-from pipeline.training import attention
-from pipeline.training.attention import BlockMasks, packed_attention
+from pipeline.training import attention, flex
+from pipeline.training.attention import packed_attention
 from pipeline.training.batch import Span
+from pipeline.training.flex import BlockMasks
 
 Lengths = Sequence[tuple[int, int, int]]
 
@@ -214,7 +215,7 @@ def test_flex_attention_gives_the_same(
     window: int | None, key_heads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What runs on a GPU, here without its compiler; on the CPU it has no backward."""
-    monkeypatch.setattr(attention, "_compiled_flex", lambda: flex_attention)
+    monkeypatch.setattr(flex, "_compiled_flex", lambda: flex_attention)
     spans = spans_of(UNEQUAL)
     parts = [part.detach() for part in operands(spans, 4, key_heads, torch.float32)]
     masks = BlockMasks(spans, positions_of(spans))
