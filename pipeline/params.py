@@ -491,6 +491,22 @@ class EvaluateParams(Section):
     max_prompts: int = Field(128, ge=0, description="Held-out prompts to generate for; 0: none.")
     max_new_tokens: PositiveInt = Field(96, description="Tokens a generated answer may have.")
     batch_prompts: PositiveInt = Field(32, description="Prompts generated for at once.")
+    samples: int = Field(
+        4, ge=0, description="Sampled answers per prompt, beside the greedy one, for diversity; 0: none."
+    )
+    sample_prompts: int = Field(
+        8, ge=0, description="How many of the prompts are sampled for, the first ones; 0: none."
+    )
+    temperature: float = Field(1.0, gt=0.0, description="Of the samples: what logits are divided by.")
+    top_p: float = Field(
+        1.0, gt=0.0, le=1.0, description="Of the samples: likeliest tokens up to this probability; 1: all."
+    )
+    seed: int = Field(0, description="Salt of the samples, which are seeded by the prompt's id.")
+    embedding_model: str | None = Field(
+        None,
+        description="Local directory of a sentence-embedding model (mean-pooled, safetensors) by which "
+        "answers are compared for diversity; null: by word n-grams.",
+    )
 
 
 class ReportParams(Section):

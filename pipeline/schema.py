@@ -19,6 +19,9 @@ ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 
 SPLITS = ("train", "validation", "test")
 
+GREEDY, SAMPLED = "greedy", "sampled"
+"""How an answer is decoded."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -219,6 +222,8 @@ GENERATIONS = Table(
     {
         "prompt_id": Column(pl.String(), "The prompt."),
         "model": Column(pl.String(), "base or trained."),
+        "decoding": Column(pl.String(), "greedy or sampled.", recurs=True),
+        "sample": Column(pl.Int64(), "The sample's number, from 0; 0 for a greedy answer."),
         "prompt": Column(MESSAGES, "The conversation."),
         "response": Column(pl.String(), "The generated text."),
         "tokens": Column(pl.Int64(), "Tokens generated, EOS included."),
@@ -227,6 +232,7 @@ GENERATIONS = Table(
         "success": Column(pl.Boolean(), "Whether the checks pass; null where there is none.", nullable=True),
         "failures": Column(pl.List(pl.String()), "Names of the checks that failed.", nullable=True),
     },
-    key=("prompt_id", "model"),
+    key=("prompt_id", "model", "decoding", "sample"),
+    invariants={"decoding is known": lambda: pl.col("decoding").is_in([GREEDY, SAMPLED])},
 )
-"""Greedy answers to held-out prompts, one row per prompt and model."""
+"""Answers to held-out prompts: one greedy row per prompt and model, and one for each sample."""

@@ -19,6 +19,7 @@ from pipeline.schema import (
     COMPLETIONS,
     EVALUATED_PAIRS,
     GENERATIONS,
+    GREEDY,
     LEDGER,
     PAIRS,
     SPLIT_PAIRS,
@@ -240,12 +241,14 @@ class Artifacts:
         return found
 
     def _evaluated(self, pairs: list[Row]) -> dict[str, Row]:
-        """Each model's scores on a pair, and its answer to the prompt."""
+        """Each model's scores on a pair, and its greedy answer to the prompt."""
         ids = [pair["pair_id"] for pair in pairs]
         path = self.data / "evaluate" / "generations.parquet"
         answers: dict[str, dict[str, Row]] = {}
         prompts = {pair["prompt_id"] for pair in pairs}
         for row in self._find(path, GENERATIONS, "prompt_id", prompts):
+            if row["decoding"] != GREEDY:
+                continue
             shown = {name: row[name] for name in ("success", "failures", "response")}
             answers.setdefault(row["prompt_id"], {})[row["model"]] = shown
         found: dict[str, Row] = {}

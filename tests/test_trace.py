@@ -161,11 +161,14 @@ def make(root: Path) -> None:
     answer: dict[str, Any] = {
         "prompt_id": prompt_of(KEPT),
         "model": "base",
+        "decoding": "greedy",
+        "sample": 0,
         "prompt": asked(KEPT),
         "response": "An answer.",
     }
     answer |= {"tokens": 3, "finished": True, "success": True, "failures": []}
-    write(GENERATIONS, data / "evaluate/generations.parquet", answer)
+    sampled = {**answer, "decoding": "sampled", "response": "A sample.", "success": False}
+    write(GENERATIONS, data / "evaluate/generations.parquet", answer, sampled)
 
 
 @pytest.fixture(scope="module")

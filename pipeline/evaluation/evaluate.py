@@ -11,7 +11,9 @@ import polars as pl
 import torch
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.embedding import load_similarity
 from pipeline.evaluation.generation import generate_answers, held_out_prompts, summarise_generations
+from pipeline.evaluation.outcomes import compare_outcomes
 from pipeline.evaluation.preference import score_pairs, summarise_pairs
 from pipeline.params import EvaluateParams
 from pipeline.schema import EVALUATED_PAIRS, GENERATIONS
@@ -48,11 +50,11 @@ def evaluate(
 
     Returns:
         ``metrics`` has the split and, per model, accuracy, instruction_success, log_odds_margin, chosen_nll,
-        rejected_nll, pairs, prompts and generation.
+        rejected_nll, pairs, prompts and generation; and ``comparison``, with the outcomes against base.
 
     Raises:
-        PipelineError: If there are no pairs, a model or tokenizer cannot be loaded, or the shards were made
-            with another tokenizer or template than a model's.
+        PipelineError: If there are no pairs, a model, tokenizer or embedding model cannot be loaded, or the
+            shards were made with another tokenizer or template than a model's.
     """
     if not len(shards):
         raise PipelineError(
@@ -64,6 +66,7 @@ def evaluate(
         )
     prompts = held_out_prompts(pairs.filter(pl.col("pair_id").is_in(shards.pair_ids)), params.max_prompts)
     facts = pairs.select("pair_id", "prompt_id", "source", "margin")
+    similarity = load_similarity(params.embedding_model)
     metrics: dict[str, Any] = {"split": params.split}
     scored: list[pl.DataFrame] = []
     answered: list[pl.DataFrame] = []
@@ -80,12 +83,10 @@ def evaluate(
             # Weights in bf16, not autocast: decoding reads every weight for each token, and would cast each.
             model.to(torch.bfloat16)  # type: ignore[arg-type]
         answers = generate_answers(model, name, tokenizer, prompts, params)
-        metrics[name] = {**summarise_pairs(scores), **summarise_generations(answers)}
+        metrics[name] = {**summarise_pairs(scores), **summarise_generations(answers, similarity)}
         scored.append(scores.select(list(EVALUATED_PAIRS.columns)))
         answered.append(answers)
         del model
-    return Evaluation(
-        metrics,
-        pl.concat(scored),
-        pl.concat(answered).select(list(GENERATIONS.columns)),
-    )
+    generations = pl.concat(answered).select(list(GENERATIONS.columns))
+    metrics["comparison"] = compare_outcomes(generations)
+    return Evaluation(metrics, pl.concat(scored), generations)

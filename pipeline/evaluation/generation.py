@@ -1,18 +1,20 @@
-"""Greedy answers to held-out prompts, and what can be checked about them by code."""
+"""Greedy and sampled answers to held-out prompts, and what can be checked about them by code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
-import torch
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.checks import Constraint, verify
+from pipeline.evaluation.decoding import Sampling, decode
+from pipeline.evaluation.diversity import Similarity, diversity
+from pipeline.evaluation.sampling import answer_key
 from pipeline.params import EvaluateParams
-from pipeline.progress import track
-from pipeline.schema import GENERATIONS
+from pipeline.prose import word_trigrams
+from pipeline.schema import GENERATIONS, GREEDY, SAMPLED
 from pipeline.tokens.chat import encode_prompts, render_prompt
 
 
@@ -39,67 +41,64 @@ def generate_answers(
     prompts: pl.DataFrame,
     params: EvaluateParams,
 ) -> pl.DataFrame:
-    """Greedy answers of one model, checked.
+    """One model's answers, checked: a greedy one to each prompt, and samples to the first of them.
 
     Args:
         model: The model, in the type it is to generate in.
         name: What to call it in the ``model`` column.
         tokenizer: Its tokenizer with chat template.
         prompts: From :func:`held_out_prompts`.
-        params: Batch size and length.
+        params: Batch size, length and how to sample.
 
     Returns:
-        A generations table, in the order of the prompts.
+        A generations table: the greedy answers in the order of the prompts, then the samples, prompt by
+        prompt.
     """
-    model.eval()
-    ids = encode_prompts(
-        tokenizer, [render_prompt(tokenizer, prompt) for prompt in prompts["prompt"].to_list()]
+    rows = prompts.rows(named=True)
+    ids = encode_prompts(tokenizer, [render_prompt(tokenizer, row["prompt"]) for row in rows])
+    greedy = decode(
+        model,
+        tokenizer,
+        ids,
+        max_new_tokens=params.max_new_tokens,
+        batch_size=params.batch_prompts,
+        label=f"generate ({name})",
     )
-    # Prompts of like length together: less padding, and no answer depends on it.
-    order = sorted(range(len(ids)), key=lambda index: (len(ids[index]), index))
-    batches = [
-        order[start : start + params.batch_prompts] for start in range(0, len(order), params.batch_prompts)
+    draws = [
+        (place, sample)
+        for place in range(min(params.sample_prompts, len(rows)))
+        for sample in range(params.samples)
     ]
-    answers: dict[int, list[int]] = {}
-    for part in track(batches, f"generate ({name})", total=len(batches), unit="batches"):
-        for index, answer in zip(
-            part, _greedy(model, tokenizer, [ids[i] for i in part], params), strict=True
-        ):
-            answers[index] = answer
-    rows = [
-        _answer_row(row, name, answers[index], tokenizer)
-        for index, row in enumerate(prompts.iter_rows(named=True))
+    sampled = decode(
+        model,
+        tokenizer,
+        [ids[place] for place, _ in draws],
+        max_new_tokens=params.max_new_tokens,
+        batch_size=params.batch_prompts,
+        sampling=Sampling(
+            [answer_key(params.seed, rows[place]["prompt_id"], sample) for place, sample in draws],
+            params.temperature,
+            params.top_p,
+        ),
+        label=f"sample ({name})",
+    )
+    answers = [
+        _answer_row(row, name, GREEDY, 0, tokens, tokenizer) for row, tokens in zip(rows, greedy, strict=True)
     ]
-    return pl.DataFrame(rows, schema=GENERATIONS.schema())
-
-
-@torch.no_grad()
-def _greedy(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    prompts: Sequence[Sequence[int]],
-    params: EvaluateParams,
-) -> list[list[int]]:
-    """New token ids of each prompt, up to and including the first EOS."""
-    pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
-    width = max(len(prompt) for prompt in prompts)
-    # Left padding, so that every answer starts where the prompt ends.
-    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-    config = GenerationConfig(
-        max_new_tokens=params.max_new_tokens, do_sample=False, eos_token_id=eos, pad_token_id=pad
-    )
-    output = model.generate(  # type: ignore[operator]
-        input_ids=ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
-    )
-    answers = []
-    for tokens in output[:, width:].tolist():
-        answers.append(tokens[: tokens.index(eos) + 1] if eos in tokens else tokens)
-    return answers
+    answers += [
+        _answer_row(rows[place], name, SAMPLED, sample, tokens, tokenizer)
+        for (place, sample), tokens in zip(draws, sampled, strict=True)
+    ]
+    return pl.DataFrame(answers, schema=GENERATIONS.schema())
 
 
 def _answer_row(
-    row: dict[str, Any], name: str, tokens: list[int], tokenizer: PreTrainedTokenizerFast
+    row: dict[str, Any],
+    name: str,
+    decoding: str,
+    sample: int,
+    tokens: list[int],
+    tokenizer: PreTrainedTokenizerFast,
 ) -> dict[str, Any]:
     text = str(tokenizer.decode(tokens, skip_special_tokens=True))
     constraint = row["constraint"]
@@ -110,6 +109,8 @@ def _answer_row(
     return {
         "prompt_id": row["prompt_id"],
         "model": name,
+        "decoding": decoding,
+        "sample": sample,
         "prompt": row["prompt"],
         "response": text,
         "tokens": len(tokens),
@@ -121,30 +122,71 @@ def _answer_row(
 
 
 def repetition(text: str) -> float:
-    """Share of a text's word trigrams that repeat an earlier one: 0 for varied text, near 1 for a loop."""
-    words = text.split()
-    trigrams = [tuple(words[start : start + 3]) for start in range(len(words) - 2)]
+    """Share of a text's word trigrams that repeat an earlier one: 0 for varied text, near 1 for a loop.
+
+    Words are those of :mod:`pipeline.prose`, casefolded and without punctuation; 0 below three of them.
+    """
+    trigrams = word_trigrams(text)
     return 1.0 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0
 
 
-def summarise_generations(answers: pl.DataFrame) -> dict[str, Any]:
+def summarise_generations(answers: pl.DataFrame, similarity: Similarity) -> dict[str, Any]:
     """What the answers of one model come to.
 
+    Args:
+        answers: Its rows of the generations table.
+        similarity: How alike texts are, for diversity.
+
     Returns:
-        ``instruction_success`` (share of checked prompts whose answer passes; None where none has checks) and
-        ``generation``: prompts, checked_prompts, finished_share, mean_tokens, empty_share, repetition_share
-        (mean share of repeated trigrams).
+        ``instruction_success`` (share of checked prompts whose greedy answer passes; None where none has
+        checks) and ``generation``: prompts, checked_prompts and the facts of :func:`answer_facts` for the
+        greedy answers; ``diversity``, from :func:`~pipeline.evaluation.diversity.diversity`; and where there
+        are samples ``sampled``: prompts, answers, instruction_success (share of checked samples that pass)
+        and the same facts for them.
     """
-    checked = answers.filter(pl.col("success").is_not_null())
-    repeated = [repetition(text) for text in answers["response"].to_list()]
-    return {
-        "instruction_success": checked["success"].mean() if checked.height else None,
-        "generation": {
-            "prompts": answers.height,
-            "checked_prompts": checked.height,
-            "finished_share": answers["finished"].mean() if answers.height else None,
-            "mean_tokens": answers["tokens"].mean() if answers.height else None,
-            "empty_share": (answers["response"].str.strip_chars() == "").mean() if answers.height else None,
-            "repetition_share": sum(repeated) / len(repeated) if repeated else None,
-        },
+    greedy, sampled = answers.filter(decoding=GREEDY), answers.filter(decoding=SAMPLED)
+    generation = {
+        "prompts": greedy.height,
+        "checked_prompts": greedy["success"].count(),
+        **answer_facts(greedy),
+        "diversity": diversity(answers, similarity),
     }
+    if sampled.height:
+        generation["sampled"] = {
+            "prompts": sampled["prompt_id"].n_unique(),
+            "answers": sampled.height,
+            "instruction_success": sampled["success"].mean(),
+            **answer_facts(sampled),
+        }
+    return {"instruction_success": greedy["success"].mean(), "generation": generation}
+
+
+def answer_facts(answers: pl.DataFrame) -> dict[str, float | None]:
+    """How answers look, whatever they say; every value is None where there is no answer.
+
+    Returns:
+        finished_share; mean, median and p90 of ``tokens`` (EOS included) and of ``chars``, percentiles
+        interpolated linearly; empty_share (nothing but whitespace); repetition_share (mean of
+        :func:`repetition`).
+    """
+    response = pl.col("response")
+    facts = answers.select(
+        pl.col("finished").mean().alias("finished_share"),
+        *_lengths(pl.col("tokens"), "tokens"),
+        *_lengths(response.str.len_chars(), "chars"),
+        (response.str.strip_chars() == "").mean().alias("empty_share"),
+    ).row(0, named=True)
+    return {**facts, "repetition_share": _mean(map(repetition, answers["response"].to_list()))}
+
+
+def _lengths(length: pl.Expr, unit: str) -> list[pl.Expr]:
+    return [
+        length.mean().alias(f"mean_{unit}"),
+        length.median().alias(f"median_{unit}"),
+        length.quantile(0.9, interpolation="linear").alias(f"p90_{unit}"),
+    ]
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None

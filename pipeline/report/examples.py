@@ -9,6 +9,8 @@ import polars as pl
 
 from pipeline.report import words
 from pipeline.report.scores import NO_KIND, kind_of
+from pipeline.results import MODELS
+from pipeline.schema import GREEDY
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,14 @@ class Example:
 
 
 def side_by_side(generations: pl.DataFrame, count: int) -> list[Example]:
-    """Up to ``count`` prompts with both models' answers, spread evenly over the kinds of constraint.
+    """Up to ``count`` prompts with both models' greedy answers, spread evenly over the kinds of constraint.
 
     Kinds and prompts come in the order of the prompts' ids, which are hashes: none is picked for its outcome,
     and where there are more kinds than examples it is not always the same kinds.
     """
     by_prompt: dict[str, dict[str, dict[str, object]]] = {}
-    for row in generations.sort("prompt_id", "model").iter_rows(named=True):
+    shown = generations.filter(pl.col("decoding") == GREEDY, pl.col("model").is_in(MODELS))
+    for row in shown.sort("prompt_id", "model").iter_rows(named=True):
         by_prompt.setdefault(row["prompt_id"], {})[row["model"]] = row
     kinds: dict[str, list[Example]] = {}
     for prompt_id, rows in by_prompt.items():

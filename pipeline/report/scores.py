@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.report import words
 from pipeline.report.artifacts import Artifacts
 from pipeline.results import MODELS, Scores
+from pipeline.schema import GREEDY
 
 NO_KIND = "no check"
 """What prompts without a constraint are listed under."""
@@ -193,9 +194,11 @@ def kind_of(constraint: str | None) -> str:
 
 
 def kind_rows(generations: pl.DataFrame) -> list[KindRow]:
-    """Success of both models by kind of constraint, where the trained model gained most first."""
+    """Success of both models' greedy answers by kind of constraint; most gained by training first."""
     passed: dict[str, dict[str, list[bool]]] = {}
-    checked = generations.filter(pl.col("success").is_not_null())
+    checked = generations.filter(
+        pl.col("decoding") == GREEDY, pl.col("model").is_in(MODELS), pl.col("success").is_not_null()
+    )
     for model, constraint, success in checked.select("model", "constraint", "success").iter_rows():
         passed.setdefault(kind_of(constraint), {name: [] for name in MODELS})[model].append(success)
     rows = [

@@ -15,8 +15,6 @@ from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.generation import (
     generate_answers,
     held_out_prompts,
-    repetition,
-    summarise_generations,
 )
 from pipeline.evaluation.preference import score_pairs, summarise_pairs
 from pipeline.params import EvaluateParams, TokenizeParams
@@ -148,38 +146,10 @@ def test_answers_are_greedy_and_do_not_depend_on_the_batch(tokenizer: PreTrained
 def test_checked_prompts_are_judged_and_others_are_not(tokenizer: PreTrainedTokenizerFast) -> None:
     prompts = held_out_prompts(pairs_table(), limit=9)
     found = generate_answers(
-        make_model().eval(), "base", tokenizer, prompts, EvaluateParams(max_new_tokens=4)
+        make_model().eval(), "base", tokenizer, prompts, EvaluateParams(max_new_tokens=4, samples=0)
     )
     assert found["success"].to_list() == [False, None, None]
     assert "topic" in found["failures"][0].to_list()
-
-
-def test_the_generation_summary_by_hand() -> None:
-    answers = pl.DataFrame(
-        {
-            "response": ["a b c a b c", " ", "one two"],
-            "tokens": [6, 1, 2],
-            "finished": [False, True, True],
-            "success": [True, False, None],
-        }
-    )
-    assert summarise_generations(answers) == {
-        "instruction_success": 0.5,
-        "generation": {
-            "prompts": 3,
-            "checked_prompts": 2,
-            "finished_share": 2 / 3,
-            "mean_tokens": 3.0,
-            "empty_share": pytest.approx(1 / 3),
-            "repetition_share": pytest.approx(0.25 / 3),
-        },
-    }
-
-
-def test_repetition_by_hand() -> None:
-    # Trigrams abc bca cab abc: one of four repeats.
-    assert repetition("a b c a b c") == 0.25
-    assert repetition("one two") == 0.0
 
 
 def test_models_are_measured_side_by_side(
@@ -202,6 +172,10 @@ def test_models_are_measured_side_by_side(
         assert (found["pairs"], found["prompts"], found["generation"]["prompts"]) == (4, 3, 2)
         scored = score_pairs(load_model(folder), name, shards, 2, 4, "float32")
         assert found["accuracy"] == scored["correct"].mean()
+        assert found["generation"]["sampled"]["answers"] == 2 * 4
+    # One prompt of the two has a check, and neither model passes it.
+    outcomes = result.metrics["comparison"]["trained_vs_base"]["outcomes"]
+    assert outcomes == {"win": 0, "tie": 1, "loss": 0, "p_value": 1.0}
     assert result.pairs.filter(model="base")["margin"].to_list() == [0.0, 1.0, 2.0, 3.0]
 
 

@@ -142,6 +142,8 @@ def generation(index: int, model: str) -> dict[str, Any]:
     return {
         "prompt_id": content_id("prompt", str(200 + index)),
         "model": model,
+        "decoding": "greedy",
+        "sample": 0,
         "prompt": messages(f"Write about {TOPICS[index % 8]} as a {kind or 'free text'}. {SCRIPT}"),
         "response": text.strip(),
         "tokens": 30 + index,
