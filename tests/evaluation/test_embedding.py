@@ -50,8 +50,9 @@ def plain(folder: Path, text: str) -> np.ndarray:
         return np.zeros(16)
     model = AutoModel.from_pretrained(folder).eval()
     with torch.no_grad():
-        mean = model(torch.tensor([ids])).last_hidden_state[0].mean(0).double().numpy()
-    return mean / np.linalg.norm(mean)
+        states = model(torch.tensor([ids])).last_hidden_state[0].double().numpy()
+    mean: np.ndarray = states.mean(0)
+    return mean / float(np.linalg.norm(mean))
 
 
 def test_embeddings_are_means_over_the_tokens(folder: Path) -> None:
