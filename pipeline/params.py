@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import PipelineError, shorten
 
@@ -475,6 +475,19 @@ class TrainParams(Section):
         return self
 
 
+RESERVED_MODELS = ("base", "trained", "comparison", "length_baseline", "split")
+"""Names ``evaluate.models`` may not use: what else stands beside them in ``metrics/evaluate.json``."""
+
+
+class IntervalParams(Section):
+    """How 95 % intervals and p-values are drawn."""
+
+    resamples: int = Field(
+        10_000, ge=100, description="Bootstrap samples, and sign flips of a paired test too large to list."
+    )
+    seed: int = Field(0, ge=0, description="Seed of both.")
+
+
 class EvaluateParams(Section):
     """Base against trained."""
 
@@ -507,6 +520,20 @@ class EvaluateParams(Section):
         description="Local directory of a sentence-embedding model (mean-pooled, safetensors) by which "
         "answers are compared for diversity; null: by word n-grams.",
     )
+    models: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], str] = Field(
+        {},
+        description="Further model directories measured beside base and trained, by name; with the base "
+        "model's tokenizer and chat template.",
+    )
+    intervals: IntervalParams = IntervalParams()
+
+    @field_validator("models")
+    @classmethod
+    def _names_are_free(cls, models: dict[str, str]) -> dict[str, str]:
+        taken = [name for name in models if name in RESERVED_MODELS]
+        if taken:
+            raise ValueError(f"the name {taken[0]} is taken: call the model otherwise")
+        return models
 
 
 class ReportParams(Section):

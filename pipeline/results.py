@@ -10,12 +10,26 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.files import read_json
+from pipeline.model_scores import MODELS, Change, Interval, LengthBaseline, ModelScores, Scores, parse_scores
+
+__all__ = [
+    "FUNNEL_STAGES",
+    "MODELS",
+    "Change",
+    "Funnel",
+    "Interval",
+    "LengthBaseline",
+    "ModelScores",
+    "Scores",
+    "missing",
+    "read_funnel",
+    "read_funnels",
+    "read_metrics",
+    "read_scores",
+]
 
 FUNNEL_STAGES = ("pull", "binarize", "filter", "decontaminate", "dedupe", "curate", "split", "tokenize")
 """Stages that count what they keep and drop, in the order of the flow."""
-
-MODELS = ("base", "trained")
-"""The two models that evaluate compares."""
 
 _FUNNEL_KEYS = ("unit_in", "in", "unit_out", "kept", "dropped")
 
@@ -46,44 +60,6 @@ class Funnel:
     def dropped_total(self) -> int:
         """How many were dropped, for whatever reason."""
         return sum(self.dropped.values())
-
-
-@dataclass(frozen=True)
-class ModelScores:
-    """One model on the held-out pairs and prompts.
-
-    Attributes:
-        accuracy: Share of pairs whose chosen response the model finds likelier (by log odds).
-        instruction_success: Share of checked prompts whose answer passes; None where no prompt has a check.
-        log_odds_margin: Mean of log odds(chosen) - log odds(rejected).
-        chosen_nll: Mean negative log-probability per token of the chosen responses, nats.
-        pairs: Held-out pairs.
-        answers: Prompts that were answered.
-        checked_prompts: Prompts with a check.
-        finished_share: Share of the answers that end before the token limit; None where none was written.
-        mean_tokens: Mean length of an answer; None likewise.
-        repetition_share: Mean share of an answer's word trigrams that repeat earlier ones; None likewise.
-    """
-
-    accuracy: float
-    instruction_success: float | None
-    log_odds_margin: float
-    chosen_nll: float
-    pairs: int
-    answers: int
-    checked_prompts: int
-    finished_share: float | None
-    mean_tokens: float | None
-    repetition_share: float | None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Both models on the same held-out split."""
-
-    split: str
-    base: ModelScores
-    trained: ModelScores
 
 
 def read_metrics(path: Path, stage: str) -> dict[str, Any]:
@@ -148,57 +124,35 @@ def read_funnel(root: Path, stage: str) -> Funnel:
 
 
 def read_scores(root: Path) -> Scores:
-    """Base against trained, from ``metrics/evaluate.json`` under ``root``.
+    """Base, trained and further models, from ``metrics/evaluate.json`` under ``root``.
 
     Raises:
         PipelineError: If the file is missing or lacks a score.
     """
     path = root / "metrics" / "evaluate.json"
     values = read_metrics(path, "evaluate")
-    _require(values, MODELS, path, "evaluate")
     try:
-        return Scores(
-            split=str(values.get("split", "test")),
-            base=_model_scores(values["base"], path),
-            trained=_model_scores(values["trained"], path),
-        )
+        return parse_scores(values)
+    except KeyError as error:
+        raise _lacking(str(error.args[0]), values, path, "evaluate") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise _unreadable(path, "evaluate", str(error)) from error
-
-
-def _model_scores(values: Mapping[str, Any], path: Path) -> ModelScores:
-    _require(values, ("accuracy", "log_odds_margin", "chosen_nll", "pairs"), path, "evaluate")
-    generation = values.get("generation") or {}
-    success = values.get("instruction_success")
-    return ModelScores(
-        accuracy=float(values["accuracy"]),
-        instruction_success=None if success is None else float(success),
-        log_odds_margin=float(values["log_odds_margin"]),
-        chosen_nll=float(values["chosen_nll"]),
-        pairs=int(values["pairs"]),
-        answers=int(generation.get("prompts") or 0),
-        checked_prompts=int(generation.get("checked_prompts") or 0),
-        finished_share=_optional(generation, "finished_share"),
-        mean_tokens=_optional(generation, "mean_tokens"),
-        repetition_share=_optional(generation, "repetition_share"),
-    )
-
-
-def _optional(values: Mapping[str, Any], key: str) -> float | None:
-    value = values.get(key)
-    return None if value is None else float(value)
 
 
 def _require(values: Mapping[str, Any], keys: tuple[str, ...], path: Path, stage: str) -> None:
     absent = [key for key in keys if key not in values]
     if absent:
-        raise PipelineError(
-            "A metrics file lacks a value",
-            file=path,
-            key=absent[0],
-            found=", ".join(values),
-            hint=f"Run `dvc repro --force --single-item {stage}`",
-        )
+        raise _lacking(absent[0], values, path, stage)
+
+
+def _lacking(key: str, values: Mapping[str, Any], path: Path, stage: str) -> PipelineError:
+    return PipelineError(
+        "A metrics file lacks a value",
+        file=path,
+        key=key,
+        found=", ".join(values),
+        hint=f"Run `dvc repro --force --single-item {stage}`",
+    )
 
 
 def _unreadable(path: Path, stage: str, found: str) -> PipelineError:

@@ -201,13 +201,17 @@ EVALUATED_PAIRS = Table(
     "evaluated pairs",
     {
         "pair_id": Column(pl.String(), "The pair."),
-        "model": Column(pl.String(), "base or trained."),
+        "model": Column(pl.String(), "base, trained or a name from evaluate.models."),
         "prompt_id": Column(pl.String(), "Its prompt."),
         "source": Column(pl.String(), "The part of the dataset the row comes from.", recurs=True),
+        "chosen_model": Column(pl.String(), "Who wrote chosen.", nullable=True, recurs=True),
+        "rejected_model": Column(pl.String(), "Who wrote rejected.", nullable=True, recurs=True),
+        "turns": Column(pl.Int64(), "Messages of the user in the prompt."),
         "margin": Column(pl.Float64(), "Score margin of the pair.", nullable=True),
         "chosen_logp": Column(pl.Float64(), "Mean log-probability per token of chosen (eq. 3), nats."),
         "rejected_logp": Column(pl.Float64(), "Mean log-probability per token of rejected, nats."),
         "log_odds_margin": Column(pl.Float64(), "log odds(chosen) - log odds(rejected) (eq. 4 and 7)."),
+        "odds_ratio_term": Column(pl.Float64(), "-log sigmoid(log_odds_margin) (eq. 7)."),
         "correct": Column(pl.Boolean(), "Whether the margin is above 0."),
         "prompt_tokens": Column(pl.Int64(), "Tokens of the prompt."),
         "chosen_tokens": Column(pl.Int64(), "Tokens of chosen, EOS included."),
@@ -216,6 +220,29 @@ EVALUATED_PAIRS = Table(
     key=("pair_id", "model"),
 )
 """Preference metrics, one row per held-out pair and model."""
+
+EVALUATED_SLICES = Table(
+    "evaluated slices",
+    {
+        "model": Column(pl.String(), "base, trained or a name from evaluate.models.", recurs=True),
+        "slice": Column(pl.String(), "What the pairs are parted by.", recurs=True),
+        "value": Column(pl.String(), "The part.", recurs=True),
+        "pairs": Column(pl.Int64(), "Pairs in it."),
+        "accuracy": Column(pl.Float64(), "Share of them with log_odds_margin above 0."),
+        "accuracy_low": Column(pl.Float64(), "Low end of its 95% interval."),
+        "accuracy_high": Column(pl.Float64(), "High end of its 95% interval."),
+        "log_odds_margin": Column(pl.Float64(), "Mean over the pairs."),
+        "chosen_nll": Column(pl.Float64(), "Mean over the pairs, nats per token."),
+        "rejected_nll": Column(pl.Float64(), "Mean over the pairs, nats per token."),
+    },
+    key=("model", "slice", "value"),
+    invariants={
+        "accuracy lies in its interval": lambda: pl.col("accuracy").is_between(
+            pl.col("accuracy_low"), pl.col("accuracy_high")
+        )
+    },
+)
+"""Preference metrics by slice, one row per model and part."""
 
 GENERATIONS = Table(
     "generations",

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.results import Funnel, Scores, read_funnels, read_scores
+from pipeline.results import Funnel, read_funnels, read_scores
+from pipeline.score_tables import beside_table, scores_table
 
 PLAIN_WIDTH = 100
 """Columns of text where the output is no terminal."""
@@ -16,7 +17,7 @@ TOP_REASONS = 3
 
 
 def print_summary(root: Path, console: Console | None = None) -> None:
-    """Print each stage's counts, then the held-out scores of both models.
+    """Print each stage's counts, then the held-out scores of all models.
 
     Args:
         root: The project's top folder.
@@ -30,6 +31,9 @@ def print_summary(root: Path, console: Console | None = None) -> None:
     console.print(funnel_table(funnels))
     console.print()
     console.print(scores_table(scores))
+    if (beside := beside_table(scores)) is not None:
+        console.print()
+        console.print(beside)
 
 
 def plain_console() -> Console:
@@ -54,45 +58,6 @@ def funnel_table(funnels: list[Funnel]) -> Table:
             _reasons(funnel),
         )
     return table
-
-
-def scores_table(scores: Scores) -> Table:
-    """Held-out preference accuracy and instruction success before and after training."""
-    title = f"Held-out {scores.split} split: before and after training"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("", overflow="fold")
-    for name in ("base", "trained", "change"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("measured on", overflow="fold")
-    base, trained = scores.base, scores.trained
-    table.add_row(
-        "preference accuracy",
-        percent(base.accuracy),
-        percent(trained.accuracy),
-        percent_change(base.accuracy, trained.accuracy),
-        f"{trained.pairs:,} pairs",
-    )
-    table.add_row(
-        "instruction success",
-        percent(base.instruction_success),
-        percent(trained.instruction_success),
-        percent_change(base.instruction_success, trained.instruction_success),
-        f"{trained.checked_prompts:,} checked prompts",
-    )
-    return table
-
-
-def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal; a dash where there is none."""
-    return "–" if share is None else f"{share:.1%}"
-
-
-def percent_change(before: float | None, after: float | None) -> str:
-    """The change of a share in percentage points, with its sign; a dash where one side is missing."""
-    if before is None or after is None:
-        return "–"
-    points = round((after - before) * 100, 1)
-    return f"{points + 0.0:+.1f} points"
 
 
 def _reasons(funnel: Funnel) -> str:

@@ -1,19 +1,20 @@
-"""Stage evaluate: base and trained model on the same held-out pairs and prompts."""
+"""Stage evaluate: base, trained and further models on the same held-out pairs and prompts."""
 
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.files import atomic_folder, write_json
-from pipeline.params import Params
-from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, SPLIT_PAIRS
+from pipeline.params import Params, project_path
+from pipeline.schema import EVALUATED_PAIRS, EVALUATED_SLICES, GENERATIONS, SPLIT_PAIRS
 from pipeline.tables import read_table, write_table
 from pipeline.tokens.shards import ShardSet
 from stages._stage import DATA, METRICS, MODELS, run
 
 
 def main(params: Params) -> None:
-    """Measure models/base and models/trained on the split named by ``evaluate.split``."""
+    """Measure models/base, models/trained and ``evaluate.models`` on the split ``evaluate.split``."""
     split = params.evaluate.split
+    further = {name: project_path(folder) for name, folder in params.evaluate.models.items()}
     result = evaluate(
-        {"base": MODELS / "base", "trained": MODELS / "trained"},
+        {"base": MODELS / "base", "trained": MODELS / "trained", **further},
         ShardSet(DATA / "tokenize", split),
         read_table(DATA / "split" / f"{split}.parquet", SPLIT_PAIRS),
         params.evaluate,
@@ -21,6 +22,7 @@ def main(params: Params) -> None:
     )
     with atomic_folder(DATA / "evaluate") as folder:
         write_table(result.pairs, folder / "pairs.parquet", EVALUATED_PAIRS)
+        write_table(result.slices, folder / "slices.parquet", EVALUATED_SLICES)
         write_table(result.generations, folder / "generations.parquet", GENERATIONS)
     write_json(METRICS / "evaluate.json", result.metrics)
 

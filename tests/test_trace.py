@@ -156,6 +156,7 @@ def make(root: Path) -> None:
         "chosen_logp": -1.0,
     }
     scores |= {"rejected_logp": -2.0, "log_odds_margin": 1.5, "correct": True}
+    scores |= {"odds_ratio_term": 0.2, "turns": 1}
     scores |= dict.fromkeys(("prompt_tokens", "chosen_tokens", "rejected_tokens"), 3)
     write(EVALUATED_PAIRS, data / "evaluate/pairs.parquet", {**scores, "model": "base"})
     answer: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Base and trained model side by side on the same held-out pairs and prompts."""
+"""Models side by side on the same held-out pairs and prompts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from typing import Any
 
 import polars as pl
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.comparison import (
+    INSTRUCTION_SUCCESS,
+    checked,
+    compare,
+    intervals,
+    length_baseline,
+)
+from pipeline.evaluation.diversity import Similarity
 from pipeline.evaluation.embedding import load_similarity
 from pipeline.evaluation.generation import generate_answers, held_out_prompts, summarise_generations
 from pipeline.evaluation.outcomes import compare_outcomes
-from pipeline.evaluation.preference import score_pairs, summarise_pairs
+from pipeline.evaluation.preference import MEASURES, pair_facts, score_pairs, summarise_pairs
+from pipeline.evaluation.slices import slice_pairs
+from pipeline.evaluation.statistics import Resampling
 from pipeline.params import EvaluateParams
 from pipeline.schema import EVALUATED_PAIRS, GENERATIONS
 from pipeline.tokens.manifest import check_fingerprints
@@ -29,6 +40,7 @@ class Evaluation:
 
     metrics: dict[str, Any]
     pairs: pl.DataFrame
+    slices: pl.DataFrame
     generations: pl.DataFrame
 
 
@@ -39,18 +51,19 @@ def evaluate(
     params: EvaluateParams,
     trust_remote_code: bool = False,
 ) -> Evaluation:
-    """Measure each model on the same pairs and prompts.
+    """Measure each model on the same pairs and prompts, and compare them.
 
     Args:
-        models: Name to model directory, e.g. base and trained.
+        models: Name to model directory, e.g. base and trained; each is compared with those before it.
         shards: The held-out split's tokens.
         pairs: The same split's pairs table.
-        params: The ``evaluate`` section.
+        params: The ``evaluate`` section; its ``models`` are not read: they are in ``models`` or left out.
         trust_remote_code: As in params.
 
     Returns:
-        ``metrics`` has the split and, per model, accuracy, instruction_success, log_odds_margin, chosen_nll,
-        rejected_nll, pairs, prompts and generation; and ``comparison``, with the outcomes against base.
+        ``metrics`` has the split; per model accuracy, log_odds_margin, chosen_nll, rejected_nll,
+        odds_ratio_term, pairs, prompts, instruction_success, generation and intervals; comparison and
+        length_baseline (:mod:`pipeline.evaluation.comparison`).
 
     Raises:
         PipelineError: If there are no pairs, a model, tokenizer or embedding model cannot be loaded, or the
@@ -64,29 +77,81 @@ def evaluate(
             expected="at least one held-out pair",
             hint=f"Raise split.{params.split} in params.yaml",
         )
-    prompts = held_out_prompts(pairs.filter(pl.col("pair_id").is_in(shards.pair_ids)), params.max_prompts)
-    facts = pairs.select("pair_id", "prompt_id", "source", "margin")
+    # All of them before any model runs: a fault in the last should not cost the time of the others.
+    tokenizers = {
+        name: _fitting_tokenizer(folder, shards, trust_remote_code) for name, folder in models.items()
+    }
     similarity = load_similarity(params.embedding_model)
-    metrics: dict[str, Any] = {"split": params.split}
-    scored: list[pl.DataFrame] = []
-    answered: list[pl.DataFrame] = []
+    prompts = held_out_prompts(pairs.filter(pl.col("pair_id").is_in(shards.pair_ids)), params.max_prompts)
+    facts = pair_facts(pairs)
+    scored: dict[str, pl.DataFrame] = {}
+    answered: dict[str, pl.DataFrame] = {}
     for name, folder in models.items():
-        tokenizer = load_tokenizer(folder, trust_remote_code)
-        check_fingerprints(
-            shards.manifest, folder, tokenizer_fingerprint(tokenizer), template_fingerprint(tokenizer)
+        scores, answered[name] = _run(
+            name, folder, tokenizers[name], shards, prompts, params, trust_remote_code
         )
-        model = load_model(folder, trust_remote_code)
-        scores = score_pairs(
-            model, name, shards, int(tokenizer.pad_token_id), params.batch_pairs, params.score_dtype
-        ).join(facts, on="pair_id", how="left", maintain_order="left")
-        if params.generate_dtype == "bf16":
-            # Weights in bf16, not autocast: decoding reads every weight for each token, and would cast each.
-            model.to(torch.bfloat16)  # type: ignore[arg-type]
-        answers = generate_answers(model, name, tokenizer, prompts, params)
-        metrics[name] = {**summarise_pairs(scores), **summarise_generations(answers, similarity)}
-        scored.append(scores.select(list(EVALUATED_PAIRS.columns)))
-        answered.append(answers)
-        del model
-    generations = pl.concat(answered).select(list(GENERATIONS.columns))
-    metrics["comparison"] = compare_outcomes(generations)
-    return Evaluation(metrics, pl.concat(scored), generations)
+        joined = scores.join(facts, on="pair_id", how="left", maintain_order="left")
+        scored[name] = joined.select(list(EVALUATED_PAIRS.columns))
+    metrics = _metrics(scored, answered, similarity, params)
+    generations = pl.concat(answered.values()).select(list(GENERATIONS.columns))
+    for versus, outcomes in compare_outcomes(generations).items():
+        metrics["comparison"][versus] |= outcomes
+    return Evaluation(
+        metrics,
+        pl.concat(scored.values()),
+        pl.concat(slice_pairs(rows) for rows in scored.values()),
+        generations,
+    )
+
+
+def _fitting_tokenizer(folder: Path, shards: ShardSet, trust_remote_code: bool) -> PreTrainedTokenizerFast:
+    """A model's tokenizer, checked against the one that made the shards."""
+    tokenizer = load_tokenizer(folder, trust_remote_code)
+    check_fingerprints(
+        shards.manifest, folder, tokenizer_fingerprint(tokenizer), template_fingerprint(tokenizer)
+    )
+    return tokenizer
+
+
+def _run(
+    name: str,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    shards: ShardSet,
+    prompts: pl.DataFrame,
+    params: EvaluateParams,
+    trust_remote_code: bool,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A model's scores of the pairs and its answers to the prompts; it is in memory no longer than that."""
+    model = load_model(folder, trust_remote_code)
+    scores = score_pairs(
+        model, name, shards, int(tokenizer.pad_token_id), params.batch_pairs, params.score_dtype
+    )
+    if params.generate_dtype == "bf16":
+        # Weights in bf16, not autocast: decoding reads every weight for each token, and would cast each.
+        model.to(torch.bfloat16)  # type: ignore[arg-type]
+    return scores, generate_answers(model, name, tokenizer, prompts, params)
+
+
+def _metrics(
+    scored: Mapping[str, pl.DataFrame],
+    answered: Mapping[str, pl.DataFrame],
+    similarity: Similarity,
+    params: EvaluateParams,
+) -> dict[str, Any]:
+    """What ``metrics/evaluate.json`` holds."""
+    resampling = Resampling(params.intervals.resamples, params.intervals.seed)
+    metrics: dict[str, Any] = {"split": params.split}
+    for name, pairs in scored.items():
+        answers = answered[name]
+        metrics[name] = {
+            **summarise_pairs(pairs),
+            **summarise_generations(answers, similarity),
+            "intervals": {
+                **intervals(pairs, MEASURES, resampling),
+                **intervals(checked(answers), INSTRUCTION_SUCCESS, resampling),
+            },
+        }
+    metrics["comparison"] = compare(scored, answered, resampling)
+    metrics["length_baseline"] = length_baseline(next(iter(scored.values())), resampling)
+    return metrics

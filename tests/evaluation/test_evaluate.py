@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from pipeline.evaluation.generation import (
     held_out_prompts,
 )
 from pipeline.evaluation.preference import score_pairs, summarise_pairs
-from pipeline.params import EvaluateParams, TokenizeParams
-from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, SPLIT_PAIRS
+from pipeline.params import RESERVED_MODELS, EvaluateParams, IntervalParams, TokenizeParams, parse_params
+from pipeline.schema import EVALUATED_PAIRS, EVALUATED_SLICES, GENERATIONS, SPLIT_PAIRS
 from pipeline.tables import HeldTable
 from pipeline.tokens.chat import encode, render_pair, render_prompt
 from pipeline.tokens.shards import ShardSet
@@ -68,6 +69,7 @@ def test_scores_are_those_of_the_plain_pass(shards: ShardSet, tokenizer: PreTrai
         odds = {part: mean - torch.log(-torch.expm1(mean)) for part, mean in means.items()}
         assert row["log_odds_margin"] == pytest.approx((odds["chosen"] - odds["rejected"]).item(), abs=1e-4)
         assert row["correct"] == (row["log_odds_margin"] > 0)
+        assert row["odds_ratio_term"] == pytest.approx(math.log1p(math.exp(-row["log_odds_margin"])))
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral", "gptj"], ids=["packed", "with a window", "padded"])
@@ -80,6 +82,25 @@ def test_scores_do_not_depend_on_the_batch(name: str, shards: ShardSet) -> None:
         for column in ("chosen_logp", "rejected_logp", "log_odds_margin"):
             assert one[column].to_list() == pytest.approx(several[column].to_list(), rel=1e-4, abs=1e-5)
     assert model.config._attn_implementation == own
+
+
+def test_a_pair_beside_a_far_longer_one_keeps_its_scores(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    short, long = pairs_table().row(2, named=True), pairs_table().row(1, named=True)
+    long |= {"chosen": "and so on " * 4, "prompt": [{"role": "user", "content": "why " * 8}]}
+    scores = []
+    for name, rows in (("alone", [short]), ("beside", [short, long])):
+        table = pl.DataFrame(rows, schema=SPLIT_PAIRS.schema())
+        tokenize_splits({"test": HeldTable(table)}, tokenizer, TokenizeParams(), tmp_path / name)
+        shards = ShardSet(tmp_path / name, "test")
+        for architecture in ("llama", "gptj"):  # packed, padded
+            scored = score_pairs(tiny(architecture), "base", shards, 2, 2, "float32")
+            row = scored.filter(pair_id="pair2").select("chosen_logp", "rejected_logp", "odds_ratio_term")
+            scores.append((architecture, row.row(0)))
+    alone, beside = dict(scores[:2]), dict(scores[2:])
+    for architecture in alone:
+        assert alone[architecture] == pytest.approx(beside[architecture], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["llama", "gptj"], ids=["packed", "padded"])
@@ -99,6 +120,7 @@ def test_the_summary_by_hand() -> None:
             "log_odds_margin": [1.0, -0.5, 0.25],
             "chosen_logp": [-1.0, -2.0, -3.0],
             "rejected_logp": [-2.0, -1.0, -3.0],
+            "odds_ratio_term": [0.25, 1.0, 0.5],
         }
     )
     assert summarise_pairs(scored) == {
@@ -106,6 +128,7 @@ def test_the_summary_by_hand() -> None:
         "log_odds_margin": 0.25,
         "chosen_nll": 2.0,
         "rejected_nll": 2.0,
+        "odds_ratio_term": 1.75 / 3,
         "pairs": 3,
         "prompts": 2,
     }
@@ -177,6 +200,74 @@ def test_models_are_measured_side_by_side(
     outcomes = result.metrics["comparison"]["trained_vs_base"]["outcomes"]
     assert outcomes == {"win": 0, "tie": 1, "loss": 0, "p_value": 1.0}
     assert result.pairs.filter(model="base")["margin"].to_list() == [0.0, 1.0, 2.0, 3.0]
+
+
+def save(folder: Path, tokenizer: PreTrainedTokenizerFast, seed: int) -> Path:
+    make_model(seed).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_models_are_compared_and_sliced(
+    tmp_path: Path, model_folder: Path, tokenizer: PreTrainedTokenizerFast, shards: ShardSet
+) -> None:
+    models = {
+        "base": model_folder,
+        "trained": save(tmp_path / "other", tokenizer, 5),
+        "again": model_folder,
+    }
+    params = EvaluateParams(max_new_tokens=3, max_prompts=3, intervals=IntervalParams(resamples=200))
+    results = [
+        evaluate(models, shards, pairs_table(), params.model_copy(update={"batch_pairs": size}))
+        for size in (1, 4)
+    ]
+    for result in results:
+        validate(result.slices, EVALUATED_SLICES)
+        metrics = result.metrics
+        assert list(metrics) == ["split", *models, "comparison", "length_baseline"]
+        assert list(metrics["comparison"]) == ["trained_vs_base", "again_vs_base", "again_vs_trained"]
+        assert metrics["base"] == metrics["again"]
+        same = metrics["comparison"]["again_vs_base"]
+        assert same["log_odds_margin"] == {"difference": 0.0, "low": 0.0, "high": 0.0, "p_value": 1.0}
+        change = metrics["comparison"]["trained_vs_base"]["chosen_nll"]["difference"]
+        assert change == pytest.approx(metrics["trained"]["chosen_nll"] - metrics["base"]["chosen_nll"])
+        # Chosen is shorter on three pairs and as long on one (in bytes and EOS: yes, short, x, sure).
+        assert metrics["length_baseline"]["choose_longer"] == 0.125
+        for name in models:
+            ends = metrics[name]["intervals"]
+            assert ends["chosen_nll"]["low"] < metrics[name]["chosen_nll"] < ends["chosen_nll"]["high"]
+        turns = result.slices.filter(slice="turns", model="trained").row(0, named=True)
+        assert (turns["value"], turns["pairs"]) == ("1", 4)
+        assert turns["accuracy"] == metrics["trained"]["accuracy"]
+    one, four = (result.metrics["trained"]["intervals"] for result in results)
+    for name in one:
+        assert one[name] == pytest.approx(four[name], rel=1e-4)
+
+
+def test_a_missing_further_model_stops_before_any_is_run(
+    tmp_path: Path, model_folder: Path, shards: ShardSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.evaluation.evaluate.load_model", lambda *_: pytest.fail("a model was run"))
+    with pytest.raises(PipelineError, match="There is no model directory"):
+        evaluate({"base": model_folder, "dpo": tmp_path / "none"}, shards, pairs_table(), EvaluateParams())
+
+
+@pytest.mark.parametrize("name", RESERVED_MODELS)
+def test_a_further_model_may_not_take_a_name_that_stands_for_something(name: str) -> None:
+    with pytest.raises(PipelineError, match=rf"evaluate\.models: the name {name} is taken"):
+        parse_params({"evaluate": {"models": {name: "models/other"}}})
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "[red]"])
+def test_a_further_models_name_is_plain(name: str) -> None:
+    with pytest.raises(PipelineError, match=r"evaluate\.models"):
+        parse_params({"evaluate": {"models": {name: "models/other"}}})
+
+
+def test_the_reserved_names_are_those_of_the_metrics(model_folder: Path, shards: ShardSet) -> None:
+    models = {"base": model_folder, "trained": model_folder}
+    params = EvaluateParams(max_prompts=0, intervals=IntervalParams(resamples=100))
+    assert set(evaluate(models, shards, pairs_table(), params).metrics) == set(RESERVED_MODELS)
 
 
 def test_no_pairs_to_evaluate_is_an_error(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:

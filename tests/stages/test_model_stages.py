@@ -21,7 +21,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_file
 from pipeline.params import load_params
-from pipeline.schema import EVALUATED_PAIRS, GENERATIONS, LEDGER, SPLIT_PAIRS
+from pipeline.results import read_scores
+from pipeline.schema import EVALUATED_PAIRS, EVALUATED_SLICES, GENERATIONS, LEDGER, SPLIT_PAIRS
 from pipeline.tables import read_table
 from stages import (
     binarize,
@@ -94,6 +95,7 @@ def test_the_line_ends_with_a_model_metrics_and_a_report(project: Path) -> None:
 
     metrics = read_json(Path("metrics/evaluate.json"))
     scored = read_table(Path("data/evaluate/pairs.parquet"), EVALUATED_PAIRS)
+    sliced = read_table(Path("data/evaluate/slices.parquet"), EVALUATED_SLICES)
     answers = read_table(Path("data/evaluate/generations.parquet"), GENERATIONS)
     for name in ("base", "trained"):
         assert metrics[name]["pairs"] == split_pairs["test"].height == scored.filter(model=name).height
@@ -101,10 +103,26 @@ def test_the_line_ends_with_a_model_metrics_and_a_report(project: Path) -> None:
         success = answers.filter(model=name, decoding="greedy")["success"].drop_nulls()
         assert metrics[name]["instruction_success"] == success.mean()
         assert {"log_odds_margin", "chosen_nll", "prompts", "generation"} <= set(metrics[name])
+        assert sliced.filter(model=name, slice="source")["pairs"].sum() == metrics[name]["pairs"]
+    gained = metrics["trained"]["accuracy"] - metrics["base"]["accuracy"]
+    assert metrics["comparison"]["trained_vs_base"]["accuracy"]["difference"] == pytest.approx(gained)
     # No held-out prompt is one that was trained on.
     trained_on = set(split_pairs["train"]["prompt_id"])
     assert trained_on.isdisjoint(scored["prompt_id"]) and trained_on.isdisjoint(answers["prompt_id"])
     assert "<html" in Path("reports/report.html").read_text()
+
+
+def test_a_further_model_is_measured_and_the_report_stands(project: Path, model_folder: Path) -> None:
+    for stage in (tokenize, train):
+        stage.main(load_params())
+    set_params(model_folder, evaluate={"models": {"again": "models/base"}, "intervals": {"resamples": 100}})
+    for stage in (evaluate, report):
+        stage.main(load_params())
+    metrics = read_json(Path("metrics/evaluate.json"))
+    assert metrics["again"] == metrics["base"]
+    scored = read_table(Path("data/evaluate/pairs.parquet"), EVALUATED_PAIRS)
+    assert scored["model"].unique(maintain_order=True).to_list() == ["base", "trained", "again"]
+    assert read_scores(Path()).further.keys() == {"again"}
 
 
 def test_training_twice_gives_the_same_bytes(project: Path) -> None:
