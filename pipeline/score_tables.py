@@ -49,7 +49,7 @@ def beside_table(scores: Scores) -> Table | None:
     if not scores.further and baseline is None:
         return None
     table = _table(
-        "Beside them: preference accuracy on the same pairs", ("accuracy", "above trained", "p"), None
+        "Beside them: preference accuracy on the same pairs", ("accuracy", "against trained", "p"), None
     )
     for name, model in scores.further.items():
         change = scores.change(name, "trained", "accuracy")
