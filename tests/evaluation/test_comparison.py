@@ -39,7 +39,9 @@ def scored(correct: list[bool], prompts: list[str], shift: float = 0.0) -> pl.Da
 
 def answers(success: list[bool | None]) -> pl.DataFrame:
     ids = [f"p{place}" for place in range(len(success))]
-    return pl.DataFrame({"prompt_id": ids, "success": success}, schema_overrides={"success": pl.Boolean})
+    columns = {"prompt_id": ids, "success": success}
+    rows = pl.DataFrame(columns, schema_overrides={"success": pl.Boolean})
+    return rows.with_columns(decoding=pl.lit("greedy"), sample=pl.lit(0))
 
 
 def test_every_measure_has_an_interval_around_its_mean() -> None:
