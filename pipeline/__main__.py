@@ -99,6 +99,33 @@ def recipe(
         print(shlex.join(experiment_options(name, settings or [])))
 
 
+@app.command()
+def push(
+    repo_prefix: Annotated[
+        str | None, typer.Option(help="owner/name: to owner/name-model and owner/name-pairs.")
+    ] = None,
+    model_repo: Annotated[str | None, typer.Option(help="owner/name of the model's repository.")] = None,
+    dataset_repo: Annotated[str | None, typer.Option(help="owner/name of the dataset's repository.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option(help="Only say what would be uploaded, and show the cards; sends nothing.")
+    ] = True,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it; private otherwise.")] = False,
+) -> None:
+    """Upload the trained model and the pairs with their cards to the Hugging Face hub; dry-run by default."""
+    from huggingface_hub import HfApi
+
+    from pipeline import push as pushing
+
+    plans = {"model": pushing.plan_model, "dataset": pushing.plan_dataset}
+    repos = pushing.repo_ids(repo_prefix, model_repo, dataset_repo)
+    for plan in [plans[kind](Path(), repo) for kind, repo in repos.items()]:
+        print("\n".join(pushing.plan_lines(plan, public, with_card=dry_run)))
+        if not dry_run:
+            print(f"uploaded: {pushing.push(plan, HfApi(), public)}")
+    if dry_run:
+        print("Nothing was sent. To upload, say --no-dry-run.")
+
+
 def _decisions(params: Params, pair_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """The decisions that count on these pairs; none where there is no decisions file."""
     from pipeline.curation.decisions import read_decisions

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import foreseen_faults
 from pipeline.params import Params, load_params
+from pipeline.runs import record_run
 
 DATA = Path("data")
 """Data stages write ``data/<stage>/``."""
@@ -20,9 +24,14 @@ MODELS = Path("models")
 REPORTS = Path("reports")
 """What a person looks at."""
 
+RUNS = DATA / "runs"
+"""Wall time and peak memory of each stage's last run; no out of any stage."""
+
 
 def run(main: Callable[[Params], None]) -> None:
     """Load ``params.yaml`` and run a stage; a fault the stage foresaw is printed as one paragraph.
+
+    What a run that ended well cost is recorded in :data:`RUNS`.
 
     Args:
         main: The stage; it is given the validated params.
@@ -30,5 +39,8 @@ def run(main: Callable[[Params], None]) -> None:
     Raises:
         SystemExit: As :func:`~pipeline.errors.foreseen_faults`.
     """
+    begun = time.perf_counter()
     with foreseen_faults():
         main(load_params())
+    if os.environ.get("RANK", "0") == "0":  # of several ranks, that torchrun started, one records
+        record_run(RUNS, Path(inspect.getfile(main)).stem, time.perf_counter() - begun)

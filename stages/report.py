@@ -1,4 +1,4 @@
-"""Stage report: one HTML page a person looks at, in reports/report.html, and the points of DVC's Funnel."""
+"""Stage report: a page for people, its numbers as JSON and both cards in reports, and the points of DVC's Funnel."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stages._stage import METRICS, REPORTS, run
 
 def main(params: Params) -> None:
     """Draw the report and the funnel from what the other stages wrote."""
-    build_report(Path(), params.report, REPORTS / "report.html")
+    build_report(Path(), params.report, REPORTS)
     write_funnel_points(Path(), METRICS / "funnel.json")
 
 

@@ -13,8 +13,15 @@ import polars as pl
 from pipeline.errors import PipelineError
 from pipeline.files import read_json
 from pipeline.lookup import find_rows
+from pipeline.report.charts import Series
+from pipeline.report.distributions import Stage, read_distributions
 from pipeline.report.dropped import borderline
+from pipeline.report.examples import extreme_pairs
+from pipeline.report.lineage import Commit, Output, read_commit, read_lock
+from pipeline.report.token_stats import Lengths, read_lengths
+from pipeline.report.variants import Comparison, read_comparison
 from pipeline.results import FUNNEL_STAGES, Funnel, Scores, missing, read_funnels, read_metrics, read_scores
+from pipeline.runs import Run, read_runs
 from pipeline.schema import (
     COMPLETIONS,
     EVALUATED_PAIRS,
@@ -25,12 +32,21 @@ from pipeline.schema import (
     SPLITS,
     Table,
 )
-from pipeline.tables import read_table
+from pipeline.tables import read_lineage, read_table
 
-Series = tuple[list[int], list[float]]
-"""A curve: steps and values."""
+_DRAWN = ("source", "margin", "cluster_id", "chosen_model", "rejected_model")
 
-_DRAWN = ("source", "chosen", "rejected", "margin")
+SLICE_COLUMNS = (
+    "model",
+    "slice",
+    "value",
+    "pairs",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "log_odds_margin",
+)
+"""Columns of data/evaluate/slices.parquet that are shown."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +63,22 @@ class Artifacts:
         generations: One row per held-out prompt and model.
         completions: The raw completions of the rows that ``shown`` names.
         pairs: The pairs that it names or that these matched, as they were before any was dropped.
+        held_out: Held-out pairs with the best and worst margins, with their texts.
+        distributions: Scores, margins and lengths by stage.
+        response_chars: Lengths of the training pairs' chosen and rejected responses.
+        made_margins: Score margins of all pairs that binarize made.
+        lengths: Tokens of each training pair, and the longest allowed.
+        evaluation: metrics/evaluate.json as it is.
+        slices: The evaluation in slices; None where evaluate cut none.
+        benchmarks: metrics/benchmark.json; empty where no benchmark was run.
+        comparison: Variants side by side; None where none were compared.
         training: The last values of the training log.
         curves: Training curves by name; those of validation begin with ``validation/``.
         lineage: Facts about each model, by its name.
+        dataset: Where the raw rows came from.
+        runs: What each stage's last run cost.
+        commit: The project's commit.
+        outputs: What dvc.lock says of the artifacts.
     """
 
     funnels: list[Funnel]
@@ -61,9 +90,22 @@ class Artifacts:
     generations: pl.DataFrame
     completions: pl.DataFrame
     pairs: pl.DataFrame
+    held_out: pl.DataFrame
+    distributions: list[Stage]
+    response_chars: Mapping[str, list[int]]
+    made_margins: list[float]
+    lengths: tuple[Lengths, int]
+    evaluation: Mapping[str, Any]
+    slices: pl.DataFrame | None
+    benchmarks: Mapping[str, Any]
+    comparison: Comparison | None
     training: Mapping[str, Any]
     curves: Mapping[str, Series]
     lineage: Mapping[str, Mapping[str, Any]]
+    dataset: Mapping[str, Any]
+    runs: Mapping[str, Run]
+    commit: Commit
+    outputs: list[Output]
 
 
 def read_artifacts(root: Path) -> Artifacts:
@@ -75,32 +117,54 @@ def read_artifacts(root: Path) -> Artifacts:
     data, metrics, models = root / "data", root / "metrics", root / "models"
     ledger = pl.concat([_table(data / stage / "ledger.parquet", LEDGER, stage) for stage in FUNNEL_STAGES])
     shown = borderline(ledger)
+    scores = read_scores(root)
+    evaluated = _table(data / "evaluate" / "pairs.parquet", EVALUATED_PAIRS, "evaluate")
+    made = data / "binarize" / "pairs.parquet"
     return Artifacts(
         funnels=read_funnels(root),
-        scores=read_scores(root),
+        scores=scores,
         ledger=ledger,
         shown=shown,
         splits={
             name: _table(data / "split" / f"{name}.parquet", SPLIT_PAIRS, "split", _DRAWN) for name in SPLITS
         },
-        evaluated=_table(data / "evaluate" / "pairs.parquet", EVALUATED_PAIRS, "evaluate"),
-        generations=_table(data / "evaluate" / "generations.parquet", GENERATIONS, "evaluate"),
+        evaluated=evaluated,
+        generations=_greedy(_table(data / "evaluate" / "generations.parquet", GENERATIONS, "evaluate")),
         completions=_rows(
             data / "pull" / "completions.parquet", COMPLETIONS, "pull", "row_id", [shown["row_id"]]
         ),
         pairs=_rows(
-            data / "binarize" / "pairs.parquet",
+            made,
             PAIRS,
             "binarize",
             "pair_id",
             [shown["pair_id"], shown["match_id"]],
         ),
+        held_out=_rows(
+            data / "split" / f"{scores.split}.parquet",
+            SPLIT_PAIRS,
+            "split",
+            "pair_id",
+            [extreme_pairs(evaluated)["pair_id"]],
+        ),
+        distributions=read_distributions(root),
+        response_chars=_response_chars(data / "split" / "train.parquet"),
+        made_margins=_table(made, PAIRS, "binarize", ("margin",))["margin"].drop_nulls().to_list(),
+        lengths=read_lengths(data / "tokenize", "train"),
+        evaluation=read_metrics(metrics / "evaluate.json", "evaluate"),
+        slices=_slices(data / "evaluate" / "slices.parquet"),
+        benchmarks=_benchmarks(metrics / "benchmark.json"),
+        comparison=read_comparison(data / "compare"),
         training=read_metrics(metrics / "train" / "metrics.json", "train"),
         curves=read_curves(metrics / "train" / "plots" / "metrics"),
         lineage={
             "base": _lineage(models / "base" / "lineage.json", "pull_model"),
             "trained": _lineage(models / "trained" / "lineage.json", "train"),
         },
+        dataset=read_lineage(data / "pull" / "completions.parquet"),
+        runs=read_runs(data / "runs"),
+        commit=read_commit(root),
+        outputs=read_lock(root / "dvc.lock"),
     )
 
 
@@ -108,6 +172,40 @@ def _table(path: Path, table: Table, stage: str, columns: Sequence[str] | None =
     if not path.is_file():
         raise missing(path, stage)
     return read_table(path, table, columns)
+
+
+def _response_chars(path: Path) -> dict[str, list[int]]:
+    """Characters of each training pair's responses; the texts themselves are not held."""
+    sides = ("chosen", "rejected")
+    scan = pl.scan_parquet(path, glob=False).select(pl.col(*sides).str.len_chars())
+    frame = scan.collect(engine="streaming")
+    return {side: frame[side].to_list() for side in sides}
+
+
+def _greedy(generations: pl.DataFrame) -> pl.DataFrame:
+    """The greedy answers: one per prompt and model."""
+    return generations.filter(pl.col("decoding") == "greedy") if "decoding" in generations.columns else generations
+
+
+def _slices(path: Path) -> pl.DataFrame | None:
+    """The evaluation in slices; None where evaluate cut none."""
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path, columns=list(SLICE_COLUMNS))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise PipelineError(
+            "The slices of the evaluation cannot be read",
+            file=path,
+            found=str(error),
+            expected=f"the columns {', '.join(SLICE_COLUMNS)}",
+            hint="Run `dvc repro --force --single-item evaluate`",
+        ) from error
+
+
+def _benchmarks(path: Path) -> dict[str, Any]:
+    """The benchmarks' scores; none where that stage has not run."""
+    return read_metrics(path, "benchmark") if path.is_file() else {}
 
 
 def _rows(path: Path, table: Table, stage: str, column: str, ids: Iterable[pl.Series]) -> pl.DataFrame:

@@ -15,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.report.artifacts import Series
+Series = tuple[list[int], list[float]]
+"""A curve: steps and values."""
 
 # matplotlib wants colours, the page decides on them: each of these stands for a CSS colour and is replaced.
 _INK = "#010101"
@@ -61,8 +62,21 @@ class Chart:
     caption: str
 
 
+@dataclass(frozen=True)
+class Strip:
+    """One row of :func:`strips`: a label, five rising values, and whether it is of dropped rows."""
+
+    label: str
+    quantiles: tuple[float, float, float, float, float]
+    dropped: bool = False
+
+
 def curves(
-    title: str, lines: Mapping[str, Series], validation: Mapping[str, Series], caption: str
+    title: str,
+    lines: Mapping[str, Series],
+    validation: Mapping[str, Series],
+    caption: str,
+    limits: tuple[float, float] | None = None,
 ) -> Chart | None:
     """Values over training steps, smoothed where there are many; None where there is no line.
 
@@ -71,6 +85,7 @@ def curves(
         lines: A label to each curve.
         validation: Curves of the validation split under the same labels, drawn as dots.
         caption: How to read it.
+        limits: Least and greatest value of the scale; None: by the values.
     """
     if not any(steps for steps, _ in lines.values()):
         return None
@@ -81,6 +96,9 @@ def curves(
             window = _draw_curve(axes, label, steps, values, colour)
             if label in validation:
                 axes.plot(*validation[label], "o", color=colour, markersize=4, label=f"{label}, validation")
+        if limits is not None and limits[0] < limits[1]:
+            margin = 0.04 * (limits[1] - limits[0])
+            axes.set_ylim(limits[0] - margin, limits[1] + margin)
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=_STEPS))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=_STEPS))
@@ -113,7 +131,13 @@ def rolling_mean(values: Sequence[float], window: int) -> list[float]:
     return means
 
 
-def histogram(title: str, groups: Mapping[str, Sequence[float]], xlabel: str, caption: str) -> Chart | None:
+def histogram(
+    title: str,
+    groups: Mapping[str, Sequence[float]],
+    xlabel: str,
+    caption: str,
+    limit: float | None = None,
+) -> Chart | None:
     """How often values occur; several groups share their bins. None where there is no value.
 
     Args:
@@ -121,6 +145,7 @@ def histogram(title: str, groups: Mapping[str, Sequence[float]], xlabel: str, ca
         groups: A label to its values.
         xlabel: What the values are.
         caption: How to read it.
+        limit: A value to mark with a line, where it lies near the others.
     """
     every = [value for values in groups.values() for value in values]
     if not every:
@@ -134,6 +159,8 @@ def histogram(title: str, groups: Mapping[str, Sequence[float]], xlabel: str, ca
             else:
                 axes.hist(values, bins=edges, color=colour, alpha=0.25)
                 axes.hist(values, bins=edges, color=colour, histtype="step", linewidth=1.6, label=label)
+        if limit is not None and limit <= edges[-1] + (edges[-1] - edges[0]) / 4:
+            axes.axvline(limit, color=_INK, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(xlabel)
         axes.set_ylabel("pairs")
@@ -141,6 +168,35 @@ def histogram(title: str, groups: Mapping[str, Sequence[float]], xlabel: str, ca
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=_STEPS))
         if len(groups) > 1:
             _legend(axes)
+        svg = _svg(figure, title)
+    return Chart(title, svg, caption)
+
+
+def strips(title: str, rows: Sequence[Strip], xlabel: str, caption: str) -> Chart | None:
+    """Spreads below one another: a thin line over the middle 90 %, a thick one over half, a dot at the median.
+
+    Args:
+        title: The chart's title.
+        rows: From top to bottom. None where there is none.
+        xlabel: What the values are.
+        caption: How to read it.
+    """
+    if not rows:
+        return None
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_SIZE[0], 0.8 + 0.26 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            low, first, middle, third, high = row.quantiles
+            colour = _PALETTE[1] if row.dropped else _PALETTE[0]
+            axes.plot([low, high], [place, place], color=colour, linewidth=1.2, solid_capstyle="round")
+            axes.plot([first, third], [place, place], color=colour, linewidth=5.5, solid_capstyle="round", alpha=0.55)
+            axes.plot([middle], [place], "o", color=colour, markersize=5)
+        axes.set_yticks(range(len(rows)), [row.label for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(xlabel)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=_STEPS))
         svg = _svg(figure, title)
     return Chart(title, svg, caption)
 

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import write_json
+from pipeline.report import words
+from pipeline.report.grid import Cell, Grid, Head, count
 from pipeline.results import Funnel, read_funnels
 
 
-@dataclass(frozen=True)
-class FunnelRow:
-    """One stage of the funnel, with the share of its input that it kept as a bar where units agree."""
-
-    stage: str
-    taken: str
-    kept: str
-    dropped: int
-    bar: float | None
-    reasons: list[tuple[str, int]]
+def funnel_grid(funnels: list[Funnel]) -> Grid:
+    """The stages from raw rows to training pairs, with the share of its input that each kept."""
+    columns = [Head("Stage"), Head("In", True), Head("Kept", True), Head("Share kept")]
+    return Grid([*columns, Head("Dropped", True), Head("Reasons")], [_row(*item) for item in enumerate(funnels)])
 
 
-def funnel_rows(funnels: list[Funnel]) -> list[FunnelRow]:
-    """The stages from raw rows to training pairs."""
+def _row(place: int, funnel: Funnel) -> list[Cell]:
+    same_unit = funnel.rows_in and funnel.unit_out.startswith(funnel.unit_in)
+    kept = funnel.kept / funnel.rows_in if same_unit else None
+    chips = [(reason, f"{dropped:,}") for reason, dropped in funnel.dropped.items() if dropped]
     return [
-        FunnelRow(
-            stage=funnel.stage,
-            taken=f"{funnel.rows_in:,} {funnel.unit_in}",
-            kept=f"{funnel.kept:,} {funnel.unit_out}",
-            dropped=funnel.dropped_total,
-            bar=funnel.kept / funnel.rows_in
-            if funnel.rows_in and funnel.unit_out.startswith(funnel.unit_in)
-            else None,
-            reasons=[item for item in funnel.dropped.items() if item[1]],
-        )
-        for funnel in funnels
+        Cell(funnel.stage, float(place)),
+        Cell(f"{funnel.rows_in:,}", funnel.rows_in, note=funnel.unit_in),
+        Cell(f"{funnel.kept:,}", funnel.kept, note=funnel.unit_out),
+        Cell("other unit") if kept is None else Cell(words.share(kept), kept, fill=kept),
+        count(funnel.dropped_total),
+        Cell("" if chips else "none", chips=chips),
     ]
 
 

@@ -1,20 +1,16 @@
-"""The report's outcome: the headline, its numbers in plain words, success by kind of constraint."""
+"""The report's outcome: the headline, and its numbers in plain words."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from pipeline.report import words
 from pipeline.report.artifacts import Artifacts
+from pipeline.report.evaluation import SHARES, Values, interval_of
 from pipeline.results import MODELS, Scores
-from pipeline.schema import GREEDY
-
-NO_KIND = "no check"
-"""What prompts without a constraint are listed under."""
-
 
 @dataclass(frozen=True)
 class Score:
@@ -28,26 +24,6 @@ class Score:
     base_note: str
     trained_note: str
     words: str
-
-
-@dataclass(frozen=True)
-class KindRow:
-    """Instruction success on one kind of constraint."""
-
-    kind: str
-    prompts: int
-    base: int
-    trained: int
-
-    @property
-    def base_share(self) -> float:
-        """Share of the prompts the base model's answers pass."""
-        return self.base / self.prompts
-
-    @property
-    def trained_share(self) -> float:
-        """Share of the prompts the trained model's answers pass."""
-        return self.trained / self.prompts
 
 
 def headline(scores: Scores) -> str:
@@ -71,9 +47,11 @@ def score_cards(artifacts: Artifacts) -> list[Score]:
     """The headline numbers: accuracy, instruction success, margin and likelihood."""
     base, trained = artifacts.scores.base, artifacts.scores.trained
     right, wrong = turned(artifacts.evaluated)
+    known = {model: artifacts.evaluation[model] for model in MODELS}
     cards = [
         _share_card(
             "Preference accuracy",
+            _notes(known, "accuracy"),
             (base.accuracy, base.pairs),
             (trained.accuracy, trained.pairs),
             "How often a model finds the chosen response likelier than the rejected one, of "
@@ -85,6 +63,7 @@ def score_cards(artifacts: Artifacts) -> list[Score]:
         cards.append(
             _share_card(
                 "Instruction success",
+                _notes(known, "instruction_success"),
                 (base.instruction_success, base.checked_prompts),
                 (trained.instruction_success, trained.checked_prompts),
                 "How often an answer to a held-out prompt does what the prompt asks, as checked by code, of "
@@ -94,6 +73,7 @@ def score_cards(artifacts: Artifacts) -> list[Score]:
     cards.append(
         _number_card(
             "Log-odds margin",
+            _notes(known, "log_odds_margin"),
             base.log_odds_margin,
             trained.log_odds_margin,
             "How far the log odds of the chosen response lie above those of the rejected one, on average. "
@@ -104,6 +84,7 @@ def score_cards(artifacts: Artifacts) -> list[Score]:
     cards.append(
         _number_card(
             "Chosen NLL",
+            _notes(known, "chosen_nll"),
             base.chosen_nll,
             trained.chosen_nll,
             "Negative log-probability per token of the chosen responses, in nats: lower means that the model "
@@ -125,7 +106,17 @@ def turned(evaluated: pl.DataFrame) -> tuple[int, int]:
     return right, both.filter(pl.col("base") & ~pl.col("trained")).height
 
 
-def _share_card(name: str, base: tuple[float, int], trained: tuple[float, int], text: str) -> Score:
+def _notes(models: Mapping[str, Values], metric: str) -> tuple[str, str]:
+    """The intervals that evaluate gives, as words; empty where it gives none."""
+    bounds = [interval_of(models[model], metric) for model in MODELS]
+    said = words.number if metric not in SHARES else words.share
+    base, trained = ("" if found is None else f"{said(found[0])} to {said(found[1])}" for found in bounds)
+    return base, trained
+
+
+def _share_card(
+    name: str, notes: tuple[str, str], base: tuple[float, int], trained: tuple[float, int], text: str
+) -> Score:
     points = round((trained[0] - base[0]) * 100, 1)
     return Score(
         name=name,
@@ -133,17 +124,19 @@ def _share_card(name: str, base: tuple[float, int], trained: tuple[float, int], 
         trained=words.share(trained[0]),
         change=f"{words.signed(points, 1)} points",
         verdict=_verdict(points),
-        base_note=_interval_note(*base),
-        trained_note=_interval_note(*trained),
+        base_note=notes[0] or _wilson_note(*base),
+        trained_note=notes[1] or _wilson_note(*trained),
         words=text,
     )
 
 
-def _interval_note(share: float, total: int) -> str:
+def _wilson_note(share: float, total: int) -> str:
     return words.interval(round(share * total), total)
 
 
-def _number_card(name: str, base: float, trained: float, text: str, *, higher_is_better: bool) -> Score:
+def _number_card(
+    name: str, notes: tuple[str, str], base: float, trained: float, text: str, *, higher_is_better: bool
+) -> Score:
     change = round(trained - base, 3)
     return Score(
         name=name,
@@ -151,58 +144,11 @@ def _number_card(name: str, base: float, trained: float, text: str, *, higher_is
         trained=words.number(trained),
         change=words.signed(change),
         verdict=_verdict(change if higher_is_better else -change),
-        base_note="",
-        trained_note="",
+        base_note=notes[0],
+        trained_note=notes[1],
         words=text,
     )
 
 
 def _verdict(gain: float) -> str:
     return "better" if gain > 0 else "worse" if gain < 0 else "same"
-
-
-def answer_facts(scores: Scores) -> list[tuple[str, str, str]]:
-    """How both models' answers look, whatever they say: name, base, trained. Empty where none was written."""
-    base, trained = scores.base, scores.trained
-    if not trained.answers:
-        return []
-    return [
-        ("Answers", f"{base.answers:,}", f"{trained.answers:,}"),
-        (
-            "Ended before the token limit",
-            words.share(base.finished_share),
-            words.share(trained.finished_share),
-        ),
-        ("Mean tokens", words.number(base.mean_tokens, 1), words.number(trained.mean_tokens, 1)),
-        (
-            "Word trigrams that repeat earlier ones",
-            words.share(base.repetition_share),
-            words.share(trained.repetition_share),
-        ),
-    ]
-
-
-def kind_of(constraint: str | None) -> str:
-    """The kind named in a constraint's JSON; :data:`NO_KIND` for none."""
-    if constraint is None:
-        return NO_KIND
-    try:
-        value = json.loads(constraint)
-    except json.JSONDecodeError:
-        return NO_KIND
-    return str(value.get("kind", NO_KIND)) if isinstance(value, dict) else NO_KIND
-
-
-def kind_rows(generations: pl.DataFrame) -> list[KindRow]:
-    """Success of both models' greedy answers by kind of constraint; most gained by training first."""
-    passed: dict[str, dict[str, list[bool]]] = {}
-    checked = generations.filter(
-        pl.col("decoding") == GREEDY, pl.col("model").is_in(MODELS), pl.col("success").is_not_null()
-    )
-    for model, constraint, success in checked.select("model", "constraint", "success").iter_rows():
-        passed.setdefault(kind_of(constraint), {name: [] for name in MODELS})[model].append(success)
-    rows = [
-        KindRow(kind, max(len(by["base"]), len(by["trained"])), sum(by["base"]), sum(by["trained"]))
-        for kind, by in passed.items()
-    ]
-    return sorted(rows, key=lambda row: (row.base_share - row.trained_share, row.kind))

@@ -3,83 +3,112 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import polars as pl
 
-from pipeline.report import charts, words
+from pipeline.report import charts, distributions, words
 from pipeline.report.artifacts import Artifacts, Series
+from pipeline.report.duplicates import similarities
+from pipeline.report.grid import Cell, Grid, Head, count
 from pipeline.results import MODELS
 from pipeline.schema import SPLITS
 
 _TAIL_FROM = 100  # values from which on a tail is cut off, so that one outlier does not flatten the rest
 
 
-@dataclass(frozen=True)
-class SourceRow:
-    """One source: pairs by split, and accuracy of both models on its held-out pairs."""
-
-    source: str
-    pairs: list[int]
-    held_out: int
-    base: str
-    trained: str
-
-
-def source_rows(artifacts: Artifacts) -> list[SourceRow]:
-    """Every source, the largest in training first."""
-    counts = {name: _by_source(artifacts.splits[name]) for name in SPLITS}
-    held_out = {
-        model: artifacts.evaluated.filter(pl.col("model") == model)
-        .group_by("source")
-        .agg(pl.len(), pl.col("correct").mean())
-        for model in MODELS
-    }
-    accuracy = {
-        model: {source: (count, mean) for source, count, mean in frame.iter_rows()}
-        for model, frame in held_out.items()
-    }
-    sources = set().union(*counts.values())
-    rows = [
-        SourceRow(
-            source=source,
-            pairs=[counts[name].get(source, 0) for name in SPLITS],
-            held_out=accuracy["trained"].get(source, (0, None))[0],
-            base=words.share(accuracy["base"].get(source, (0, None))[1]),
-            trained=words.share(accuracy["trained"].get(source, (0, None))[1]),
-        )
-        for source in sources
-    ]
-    return sorted(rows, key=lambda row: (-row.pairs[0], row.source))
-
-
-def _by_source(pairs: pl.DataFrame) -> dict[str, int]:
-    return dict(pairs.group_by("source").len().iter_rows())
+def source_grid(artifacts: Artifacts) -> Grid:
+    """Every source, the largest in training first: pairs by split, both models' accuracy held out."""
+    counts = {name: dict(artifacts.splits[name].group_by("source").len().iter_rows()) for name in SPLITS}
+    held_out = artifacts.evaluated.group_by("model", "source").agg(pl.len(), pl.col("correct").mean())
+    accuracy = {(model, source): (pairs, mean) for model, source, pairs, mean in held_out.iter_rows()}
+    sources = sorted(set().union(*counts.values()), key=lambda name: (-counts["train"].get(name, 0), name))
+    columns = [Head("Source"), *(Head(name.capitalize(), True) for name in SPLITS), Head("Evaluated", True)]
+    columns += [Head(f"Accuracy, {model}", True, model) for model in MODELS]
+    rows = []
+    for source in sources:
+        found = [accuracy.get((model, source), (0, None)) for model in MODELS]
+        pairs = [count(counts[name].get(source, 0)) for name in SPLITS]
+        scored = [Cell(words.share(mean), mean) for _, mean in found]
+        rows.append([Cell(source), *pairs, count(found[-1][0]), *scored])
+    return Grid(columns, rows)
 
 
 def data_charts(artifacts: Artifacts) -> list[charts.Chart]:
-    """Margins and lengths of the training pairs."""
-    train = artifacts.splits["train"]
-    margins = train["margin"].drop_nulls().to_list()
-    lengths = {name: train[name].str.split(" ").list.len().to_list() for name in ("chosen", "rejected")}
-    limit = _tail([value for values in lengths.values() for value in values])
+    """Margins, lengths and tokens of the pairs that are trained on, and how alike the duplicates were."""
+    trained = artifacts.splits["train"]["margin"].drop_nulls().to_list()
+    lengths, ends = _cut(artifacts.response_chars)
+    tokens, longest = artifacts.lengths
     drawn = [
         charts.histogram(
             "Score margin",
-            {"margin": margins},
+            {"all pairs made": artifacts.made_margins, "trained on": trained},
             "score of chosen minus score of rejected",
-            f"{len(margins):,} of {train.height:,} training pairs have scores. "
+            f"{len(trained):,} of {artifacts.splits['train'].height:,} training pairs have scores. "
             "A small margin is a weak preference.",
         ),
         charts.histogram(
             "Response length",
-            {name: [min(value, limit) for value in values] for name, values in lengths.items()},
-            "words",
-            "Where chosen responses are longer throughout, a model may learn length instead of quality."
-            + (f" The last bar holds all from {limit:,.0f} words." if limit < math.inf else ""),
+            lengths,
+            "characters",
+            "Where chosen responses are longer throughout, a model may learn length instead of quality." + ends,
+        ),
+        charts.histogram(
+            "Tokens of a training pair",
+            {"tokens": tokens.tolist()},
+            "tokens of the prompt and the longer response",
+            f"At most {longest:,} tokens are allowed (dashed, where near).",
+            limit=longest,
+        ),
+        charts.histogram(
+            "Similarity of near-duplicates",
+            {"similarity": similarities(artifacts.ledger)},
+            "Jaccard similarity to the prompt that was kept",
+            "What dedupe dropped without being equal. Many close to the threshold: look at them below.",
         ),
     ]
     return [chart for chart in drawn if chart is not None]
+
+
+def spread_charts(stages: list[distributions.Stage]) -> list[charts.Chart]:
+    """Each measure before and after each stage: what it kept, and what it dropped, as strips."""
+    drawn = []
+    for measure, unit in distributions.MEASURES.items():
+        rows = []
+        for stage in stages:
+            for found, dropped in ((stage.kept, False), (stage.dropped, True)):
+                if measure in found:
+                    low, first, middle, third, high = found[measure].quantiles
+                    label = f"{stage.stage}, dropped" if dropped else stage.stage
+                    rows.append(charts.Strip(label, (low, first, middle, third, high), dropped))
+        title = f"{words.title(measure.removesuffix('_chars')).capitalize()} by stage"
+        title = title.replace(" by stage", " length by stage") if measure.endswith("_chars") else title
+        caption = "Blue: kept; orange: what the stage dropped. Line: middle 90%; bar: middle half; dot: median."
+        drawn.append(charts.strips(title, rows, unit, caption))
+    return [chart for chart in drawn if chart is not None]
+
+
+def spread_grid(stages: list[distributions.Stage]) -> Grid:
+    """The numbers behind :func:`spread_charts`."""
+    names = [f"{share:.0%}" for share in distributions.QUANTILES]
+    columns = [Head("Stage"), Head("Rows"), Head("Measure"), Head("Values", True), Head("Mean", True)]
+    columns += [Head(name, True) for name in names]
+    rows = []
+    for place, stage in enumerate(stages):
+        for what, found in (("kept", stage.kept), ("dropped", stage.dropped)):
+            for measure, spread in found.items():
+                values = [spread.mean, *spread.quantiles]
+                cells = [Cell(f"{value:,.6g}", value) for value in values]
+                head = [Cell(stage.stage, float(place)), Cell(what), Cell(words.title(measure))]
+                rows.append([*head, count(spread.count), *cells])
+    return Grid(columns, rows)
+
+
+def _cut(lengths: Mapping[str, list[int]]) -> tuple[dict[str, list[float]], str]:
+    """Lengths with their tail put into the last bar, and the words that say so."""
+    limit = _tail([value for values in lengths.values() for value in values])
+    cut = {name: [min(float(value), limit) for value in values] for name, values in lengths.items()}
+    return cut, f" The last bar holds all from {limit:,.0f}." if limit < math.inf else ""
 
 
 def _tail(values: list[int]) -> float:
@@ -106,6 +135,14 @@ def training_charts(curves: dict[str, Series]) -> list[charts.Chart]:
             "The gap between the lines is what the odds-ratio term widens.",
         ),
         ("Accuracy on training batches", {"accuracy": "accuracy"}, "Share of a step's pairs ranked right."),
+        (
+            "Log-odds margin in training",
+            {"log_odds": "margin"},
+            "Log odds of chosen less those of rejected, mean over a step's pairs.",
+        ),
+        ("Gradient norm", {"grad_norm": "gradient norm"}, "Before clipping; a spike is a batch to look at."),
+        ("Learning rate", {"lr": "learning rate"}, "The rate each step was taken with."),
+        ("Speed", {"tokens_per_second": "tokens per second"}, "Tokens that passed through the model."),
     )
     drawn = []
     for title, names, caption in plans:

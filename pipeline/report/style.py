@@ -5,14 +5,14 @@ STYLE = """\
   --page: #f6f7f9; --card: #ffffff; --ink: #1c2330; --muted: #5b6575; --line: #dde1e8;
   --series-1: #1f6feb; --series-2: #c2570c; --series-3: #6b7280;
   --base: #7b8494; --trained: #1f6feb; --good: #13763c; --bad: #b42318;
-  --good-back: #dff3e6; --bad-back: #fbe3e0; --chip: #eceff4;
+  --good-back: #dff3e6; --bad-back: #fbe3e0; --chip: #eceff4; --mark: #ffe9a8;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #12151b; --card: #1a1f28; --ink: #e4e8ef; --muted: #9aa5b5; --line: #323a47;
     --series-1: #6cabff; --series-2: #f0995a; --series-3: #9aa5b5;
     --base: #8791a2; --trained: #6cabff; --good: #62d391; --bad: #ff9288;
-    --good-back: #153a26; --bad-back: #48211f; --chip: #2a313d;
+    --good-back: #153a26; --bad-back: #48211f; --chip: #2a313d; --mark: #5c4a12;
   }
 }
 * { box-sizing: border-box; }
@@ -59,6 +59,15 @@ thead tr:last-child > th { border-bottom: 1px solid var(--line); }
 thead th { color: var(--muted); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 600; white-space: nowrap; }
 .n { text-align: right; white-space: nowrap; }
+th button { all: unset; cursor: pointer; font: inherit; color: inherit; white-space: nowrap; }
+th button:focus-visible { outline: 2px solid var(--trained); outline-offset: 2px; border-radius: .2rem; }
+th button:hover { color: var(--ink); }
+th button::after { content: "\\2195"; opacity: .35; margin-left: .3em; font-weight: 400; }
+th[aria-sort=ascending] button::after { content: "\\2191"; opacity: 1; }
+th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
+td small, th small { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; }
+.scroll .long summary, .facts .text { margin: 0; }
+mark { background: var(--mark); color: inherit; border-radius: .2rem; padding: 0 .1em; }
 .reasons { min-width: 16rem; }
 .facts th { width: 1%; font-weight: 400; color: var(--muted); white-space: nowrap; }
 .facts td { overflow-wrap: anywhere; min-width: 12rem; }
@@ -69,6 +78,14 @@ tbody th { font-weight: 600; white-space: nowrap; }
 .track { display: inline-block; width: 7rem; height: .6rem; border-radius: .3rem; background: var(--chip);
   overflow: hidden; vertical-align: baseline; margin-right: .3rem; }
 .meter { white-space: nowrap; }
+.track.span { position: relative; overflow: visible; height: .5rem; width: 6rem; margin-right: .6rem; }
+.reach { position: absolute; top: 0; height: 100%; border-radius: .25rem; opacity: .4; }
+.point { position: absolute; top: -.1rem; width: .2rem; height: .7rem; margin-left: -.1rem; border-radius: .1rem; }
+.other { background: var(--series-2); }
+.outcome { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: center; margin: 0 0 1rem; }
+.stack { display: flex; flex: 1 1 12rem; max-width: 28rem; height: .8rem; border-radius: .4rem; overflow: hidden; }
+.stack .tied { background: var(--line); }
+.stack .lost { background: var(--series-2); }
 .fill { display: block; height: 100%; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1rem;
   margin: 1rem 0; }
@@ -94,6 +111,10 @@ summary { cursor: pointer; }
 .long .more::after { content: " show all"; }
 .long[open] .more::after { content: "show less"; }
 .long[open] .start { display: none; }
+section > details { margin: 0 0 .75rem; }
+section > details > summary { padding: .3rem 0; font-weight: 600; }
+section > details > summary:hover { color: var(--trained); }
+.example h4 { display: flex; flex-wrap: wrap; gap: .2rem .6rem; align-items: baseline; }
 .reason { border-top: 1px solid var(--line); padding: .5rem 0; }
 .reason[open] > summary { margin-bottom: .75rem; }
 @media (max-width: 30rem) {

@@ -1,0 +1,191 @@
+"""The evaluation as tables: every metric with its interval, the difference from base, slices, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from pipeline.report import grid, words
+from pipeline.report.grid import Cell, Grid, Head
+from pipeline.results import MODELS
+
+Values = Mapping[str, Any]
+"""The object in a metrics file, or a part of it."""
+
+NOT_MODELS = ("split", "comparison", "length_baseline")
+"""Keys of metrics/evaluate.json that name no model."""
+
+LABELS = {
+    "accuracy": "Preference accuracy",
+    "instruction_success": "Instruction success",
+    "log_odds_margin": "Log-odds margin",
+    "odds_ratio_term": "Odds-ratio term",
+    "chosen_nll": "Chosen NLL",
+    "rejected_nll": "Rejected NLL",
+    "pairs": "Held-out pairs",
+    "prompts": "Held-out prompts",
+}
+"""What the metrics are called, in the order they are shown."""
+
+SHARES = ("accuracy", "instruction_success")
+LOWER_IS_BETTER = ("odds_ratio_term", "chosen_nll")
+HIGHER_IS_BETTER = (*SHARES, "log_odds_margin")
+
+_BASELINES = {"choose_longer": "Choosing the longer response", "choose_shorter": "Choosing the shorter one"}
+
+
+def model_names(evaluation: Values) -> list[str]:
+    """The models in the metrics file: base, trained, then any others in its order."""
+    found = [name for name, value in evaluation.items() if name not in NOT_MODELS and isinstance(value, dict)]
+    return [name for name in MODELS if name in found] + [name for name in found if name not in MODELS]
+
+
+def heads(models: Sequence[str]) -> list[Head]:
+    """A numeric column for each model, base and trained with their dots."""
+    return [Head(name, number=True, dot=name if name in MODELS else "") for name in models]
+
+
+def evaluation_grid(evaluation: Values) -> Grid:
+    """One row per metric: every model's value and interval, and how trained differs from base."""
+    models = model_names(evaluation)
+    compared = evaluation.get("comparison") or {}
+    against = compared.get("trained_vs_base") or {}
+    metrics = [name for name in LABELS if any(_plain(evaluation[model].get(name)) for model in models)]
+    columns = [Head("Metric"), *heads(models), *([Head("Trained less base", number=True)] if against else [])]
+    rows = []
+    for metric in metrics:
+        cells = [metric_cell(evaluation[model], metric) for model in models]
+        change = [_difference(against.get(metric), metric)] if against else []
+        rows.append([Cell(LABELS[metric]), *cells, *change])
+    for key, label in _BASELINES.items():
+        baseline = (evaluation.get("length_baseline") or {}).get(key)
+        if baseline is not None:
+            rest = [Cell("")] * (len(columns) - 2)
+            rows.append([Cell(label, note="accuracy without a model"), grid.share(float(baseline)), *rest])
+    return Grid(columns, rows)
+
+
+def metric_cell(model: Values, metric: str) -> Cell:
+    """One model's value of a metric, with its interval where there is one."""
+    value = model.get(metric)
+    if not _plain(value):
+        return Cell(words.DASH)
+    if metric in ("pairs", "prompts"):
+        return grid.count(int(value))
+    said = words.share if metric in SHARES else words.number
+    bounds = interval_of(model, metric)
+    note = "" if bounds is None else f"{said(bounds[0])} to {said(bounds[1])}"
+    return Cell(said(float(value)), float(value), note)
+
+
+def interval_of(model: Values, metric: str) -> tuple[float, float] | None:
+    """The 95 % interval that evaluate gives for a metric; None where it gives none."""
+    bounds = (model.get("intervals") or {}).get(metric)
+    if not isinstance(bounds, Mapping) or bounds.get("low") is None or bounds.get("high") is None:
+        return None
+    return float(bounds["low"]), float(bounds["high"])
+
+
+def _difference(found: Values | None, metric: str) -> Cell:
+    if not isinstance(found, Mapping) or found.get("difference") is None:
+        return Cell(words.DASH)
+    difference = float(found["difference"])
+    scale, digits, unit = (100.0, 1, " points") if metric in SHARES else (1.0, 3, "")
+    low, high, p_value = (found.get(key) for key in ("low", "high", "p_value"))
+    notes = []
+    if low is not None and high is not None:
+        notes.append(f"{words.signed(low * scale, digits)} to {words.signed(high * scale, digits)}")
+    if p_value is not None:
+        notes.append(words.p_value(float(p_value)))
+    certain = p_value is None or float(p_value) < 0.05
+    tone = verdict(difference, metric) if certain else ""
+    text = words.signed(difference * scale, digits) + unit
+    return Cell(text, difference, ", ".join(notes), tone=tone)
+
+
+def verdict(difference: float, metric: str) -> str:
+    """``better`` or ``worse``; empty for no change and for metrics without a direction."""
+    if metric in LOWER_IS_BETTER:
+        difference = -difference
+    elif metric not in HIGHER_IS_BETTER:
+        return ""
+    return "better" if difference > 0 else "worse" if difference < 0 else ""
+
+
+def outcomes(evaluation: Values) -> list[tuple[str, int, int, int]]:
+    """Comparisons that were counted by win, tie and loss: what is compared, and the three counts."""
+    found = []
+    for name, compared in (evaluation.get("comparison") or {}).items():
+        counts = compared.get("outcomes") if isinstance(compared, Mapping) else None
+        if isinstance(counts, Mapping):
+            won, tied, lost = (int(counts.get(key) or 0) for key in ("win", "tie", "loss"))
+            if won + tied + lost:
+                found.append((words.title(name), won, tied, lost))
+    return found
+
+
+def generation_grid(evaluation: Values) -> Grid | None:
+    """What is known of the answers besides what they say: one row per number; None without any answer."""
+    models = model_names(evaluation)
+    flat = {model: words.numbers(evaluation[model].get("generation") or {}) for model in models}
+    names = list(dict.fromkeys(name for model in models for name in flat[model]))
+    if not names:
+        return None
+    rows = [[Cell(words.title(name)), *(_answer_cell(name, flat[m].get(name)) for m in models)] for name in names]
+    return Grid([Head("All answers"), *heads(models)], rows)
+
+
+def _answer_cell(name: str, value: float | None) -> Cell:
+    if value is None:
+        return Cell(words.DASH)
+    if name.endswith("share"):
+        return grid.share(value)
+    return grid.count(int(value)) if float(value).is_integer() else grid.number(value)
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def slice_grids(slices: pl.DataFrame | None) -> list[tuple[str, Grid]]:
+    """A table for each way of cutting the held-out pairs, its rows in the order of the file."""
+    if slices is None:
+        return []
+    return [
+        (words.title(name), _slice_grid(slices.filter(pl.col("slice") == name)))
+        for name in slices["slice"].unique(maintain_order=True)
+    ]
+
+
+def _slice_grid(rows: pl.DataFrame) -> Grid:
+    by_value: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows.iter_rows(named=True):
+        by_value.setdefault(str(row["value"]), {})[row["model"]] = row
+    found = rows["model"].unique(maintain_order=True).to_list()
+    models = [name for name in MODELS if name in found] + [name for name in found if name not in MODELS]
+    columns = [Head("Slice"), Head("Pairs", number=True)]
+    columns += [Head(f"Accuracy, {name}", True, name if name in MODELS else "") for name in models]
+    columns += [Head(f"Margin, {name}", True, name if name in MODELS else "") for name in models]
+    lines = []
+    for place, (value, by_model) in enumerate(by_value.items()):
+        pairs = max(row["pairs"] for row in by_model.values())
+        lines.append(
+            [
+                Cell(value, float(place)),
+                grid.count(pairs),
+                *(_slice_accuracy(by_model.get(name), name) for name in models),
+                *(grid.number((by_model.get(name) or {}).get("log_odds_margin")) for name in models),
+            ]
+        )
+    return Grid(columns, lines)
+
+
+def _slice_accuracy(row: Values | None, model: str) -> Cell:
+    if row is None or row["accuracy"] is None:
+        return Cell(words.DASH)
+    low, high = row["accuracy_low"], row["accuracy_high"]
+    span = None if low is None or high is None else (float(low), float(row["accuracy"]), float(high))
+    colour = model if model in MODELS else "trained"
+    return Cell(words.share(row["accuracy"]), row["accuracy"], span=span, colour=colour)
