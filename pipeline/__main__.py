@@ -109,7 +109,9 @@ def push(
     dry_run: Annotated[
         bool, typer.Option(help="Only say what would be uploaded, and show the cards; sends nothing.")
     ] = True,
-    public: Annotated[bool, typer.Option("--public", help="Let everybody read it; private otherwise.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let everybody read it; private otherwise.")
+    ] = False,
 ) -> None:
     """Upload the trained model and the pairs with their cards to the Hugging Face hub; dry-run by default."""
     from huggingface_hub import HfApi

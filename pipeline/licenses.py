@@ -51,7 +51,9 @@ def source_license(lineage: Mapping[str, Any]) -> License:
     """
     known = SOURCES.get(str(lineage.get("kind")))
     repo = lineage.get("repo")
-    if known is not None and (lineage.get("kind") == "sample" or (repo is not None and str(repo) in known.work)):
+    if known is not None and (
+        lineage.get("kind") == "sample" or (repo is not None and str(repo) in known.work)
+    ):
         return known
     files = ", ".join(str(file.get("name")) for file in lineage.get("files", [])[:3])
     return License(UNKNOWN, str(repo or files or "the source"))

@@ -544,7 +544,8 @@ class ReportParams(Section):
         None, description="Hugging Face's identifier of the pairs' licence; null: the source's, where known."
     )
     model_license: str | None = Field(
-        None, description="Hugging Face's identifier of the model's licence; null: the base model's, where known."
+        None,
+        description="Hugging Face's identifier of the model's licence; null: the base model's, where known.",
     )
 
 

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from huggingface_hub import CommitOperationAdd, get_token
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, RepositoryNotFoundError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalTokenNotFoundError,
+    RepositoryNotFoundError,
+)
+from huggingface_hub.utils._validators import validate_repo_id
 
 from pipeline.errors import PipelineError
 from pipeline.files import sha256_file
@@ -109,7 +114,9 @@ def plan_model(root: Path, repo_id: str) -> Plan:
         raise missing(folder, "train")
     _check_card(card, [folder / "lineage.json"])
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != CARD]
-    return Plan(repo_id, "model", [_upload(card, CARD), *(_upload(path, _below(path, folder)) for path in files)])
+    return Plan(
+        repo_id, "model", [_upload(card, CARD), *(_upload(path, _below(path, folder)) for path in files)]
+    )
 
 
 def plan_dataset(root: Path, repo_id: str) -> Plan:
@@ -118,12 +125,17 @@ def plan_dataset(root: Path, repo_id: str) -> Plan:
     Raises:
         PipelineError: If a split or the card is missing, or the card is of other pairs.
     """
-    files, card = [root / "data" / "split" / f"{name}.parquet" for name in SPLITS], root / "reports" / "dataset_card.md"
+    files, card = (
+        [root / "data" / "split" / f"{name}.parquet" for name in SPLITS],
+        root / "reports" / "dataset_card.md",
+    )
     for path in files:
         if not path.is_file():
             raise missing(path, "split")
     _check_card(card, files)
-    return Plan(repo_id, "dataset", [_upload(card, CARD), *(_upload(path, f"data/{path.name}") for path in files)])
+    return Plan(
+        repo_id, "dataset", [_upload(card, CARD), *(_upload(path, f"data/{path.name}") for path in files)]
+    )
 
 
 def _check_card(card: Path, described: list[Path]) -> None:
@@ -178,7 +190,9 @@ def push(plan: Plan, hub: Hub, public: bool = False) -> str:
             not asked for.
     """
     if get_token() is None:
-        raise PipelineError("The hub asks for a token", hint="Set HF_TOKEN in the environment, or run `hf auth login`")
+        raise PipelineError(
+            "The hub asks for a token", hint="Set HF_TOKEN in the environment, or run `hf auth login`"
+        )
     try:
         if not public:
             _check_private(plan, hub)

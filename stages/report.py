@@ -1,4 +1,4 @@
-"""Stage report: a page for people, its numbers as JSON and both cards in reports, and the points of DVC's Funnel."""
+"""Stage report: a page for people, its numbers as JSON and both cards, and the points of DVC's Funnel."""
 
 from pathlib import Path
 

@@ -17,6 +17,7 @@ from pipeline.report.charts import Series
 from pipeline.report.distributions import Stage, read_distributions
 from pipeline.report.dropped import borderline
 from pipeline.report.examples import extreme_pairs
+from pipeline.report.held_out import greedy, read_slices
 from pipeline.report.lineage import Commit, Output, read_commit, read_lock
 from pipeline.report.token_stats import Lengths, read_lengths
 from pipeline.report.variants import Comparison, read_comparison
@@ -35,18 +36,6 @@ from pipeline.schema import (
 from pipeline.tables import read_lineage, read_table
 
 _DRAWN = ("source", "margin", "cluster_id", "chosen_model", "rejected_model")
-
-SLICE_COLUMNS = (
-    "model",
-    "slice",
-    "value",
-    "pairs",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "log_odds_margin",
-)
-"""Columns of data/evaluate/slices.parquet that are shown."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +118,7 @@ def read_artifacts(root: Path) -> Artifacts:
             name: _table(data / "split" / f"{name}.parquet", SPLIT_PAIRS, "split", _DRAWN) for name in SPLITS
         },
         evaluated=evaluated,
-        generations=_greedy(_table(data / "evaluate" / "generations.parquet", GENERATIONS, "evaluate")),
+        generations=greedy(_table(data / "evaluate" / "generations.parquet", GENERATIONS, "evaluate")),
         completions=_rows(
             data / "pull" / "completions.parquet", COMPLETIONS, "pull", "row_id", [shown["row_id"]]
         ),
@@ -152,7 +141,7 @@ def read_artifacts(root: Path) -> Artifacts:
         made_margins=_table(made, PAIRS, "binarize", ("margin",))["margin"].drop_nulls().to_list(),
         lengths=read_lengths(data / "tokenize", "train"),
         evaluation=read_metrics(metrics / "evaluate.json", "evaluate"),
-        slices=_slices(data / "evaluate" / "slices.parquet"),
+        slices=read_slices(data / "evaluate" / "slices.parquet"),
         benchmarks=_benchmarks(metrics / "benchmark.json"),
         comparison=read_comparison(data / "compare"),
         training=read_metrics(metrics / "train" / "metrics.json", "train"),
@@ -180,27 +169,6 @@ def _response_chars(path: Path) -> dict[str, list[int]]:
     scan = pl.scan_parquet(path, glob=False).select(pl.col(*sides).str.len_chars())
     frame = scan.collect(engine="streaming")
     return {side: frame[side].to_list() for side in sides}
-
-
-def _greedy(generations: pl.DataFrame) -> pl.DataFrame:
-    """The greedy answers: one per prompt and model."""
-    return generations.filter(pl.col("decoding") == "greedy") if "decoding" in generations.columns else generations
-
-
-def _slices(path: Path) -> pl.DataFrame | None:
-    """The evaluation in slices; None where evaluate cut none."""
-    if not path.is_file():
-        return None
-    try:
-        return pl.read_parquet(path, columns=list(SLICE_COLUMNS))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise PipelineError(
-            "The slices of the evaluation cannot be read",
-            file=path,
-            found=str(error),
-            expected=f"the columns {', '.join(SLICE_COLUMNS)}",
-            hint="Run `dvc repro --force --single-item evaluate`",
-        ) from error
 
 
 def _benchmarks(path: Path) -> dict[str, Any]:

@@ -32,14 +32,19 @@ def benchmark_tables(benchmarks: Values, searched: Values) -> list[Benchmark]:
         benchmarks: metrics/benchmark.json; empty where none is switched on.
         searched: ``benchmarks`` of metrics/decontaminate.json, which says what was found of each.
     """
-    return [_benchmark(name, found, searched) for name, found in benchmarks.items() if isinstance(found, dict)]
+    return [
+        _benchmark(name, found, searched) for name, found in benchmarks.items() if isinstance(found, dict)
+    ]
 
 
 def _benchmark(name: str, found: dict[str, Any], searched: Values) -> Benchmark:
     contamination = found.get("contamination") or searched.get(name)
     models = [key for key, value in found.items() if key != "contamination" and isinstance(value, dict)]
     scores = list(dict.fromkeys(key for model in models for key in _scores(found[model])))
-    rows = [[Cell(words.title(score)), *(_score_cell(found[model], score) for model in models)] for score in scores]
+    rows = [
+        [Cell(words.title(score)), *(_score_cell(found[model], score) for model in models)]
+        for score in scores
+    ]
     said, clean = contamination_words(contamination)
     counts = [(model, words.flat(found[model].get("counts") or {})) for model in models]
     facts = [(f"{model}: {words.title(key)}", value) for model, pairs in counts for key, value in pairs]
@@ -72,7 +77,9 @@ def _scores(model: Values) -> list[str]:
     return [
         key
         for key, value in model.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and key not in ("intervals", "counts")
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and key not in ("intervals", "counts")
     ]
 
 

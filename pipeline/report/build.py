@@ -11,7 +11,17 @@ from markupsafe import Markup
 
 from pipeline.files import write_json, write_text
 from pipeline.params import ReportParams
-from pipeline.report import duplicates, evaluation, examples, lineage, scores, sections, token_stats, variants, words
+from pipeline.report import (
+    duplicates,
+    evaluation,
+    examples,
+    lineage,
+    scores,
+    sections,
+    token_stats,
+    variants,
+    words,
+)
 from pipeline.report.artifacts import Artifacts, read_artifacts
 from pipeline.report.benchmarks import benchmark_tables
 from pipeline.report.dataset_card import dataset_card
@@ -25,7 +35,16 @@ from pipeline.report.script import POLICY, SCRIPT
 from pipeline.report.style import STYLE
 from pipeline.results import FUNNEL_STAGES
 
-_ORDER = [*FUNNEL_STAGES[:1], "pull_model", *FUNNEL_STAGES[1:], "reference", "train", "evaluate", "benchmark", "report"]
+_ORDER = [
+    *FUNNEL_STAGES[:1],
+    "pull_model",
+    *FUNNEL_STAGES[1:],
+    "reference",
+    "train",
+    "evaluate",
+    "benchmark",
+    "report",
+]
 
 
 def build_report(root: Path, params: ReportParams, out: Path) -> None:
@@ -102,12 +121,13 @@ def _results(artifacts: Artifacts) -> dict[str, Any]:
     return {
         "split": artifacts.scores.split,
         "evaluation": evaluation.evaluation_grid(artifacts.evaluation),
+        "length_baseline": evaluation.length_baseline(artifacts.evaluation),
         "outcomes": evaluation.outcomes(artifacts.evaluation),
         "kinds": kind_grid(kind_rows(artifacts.generations)),
         "answer_facts": evaluation.generation_grid(artifacts.evaluation),
         "slices": evaluation.slice_grids(artifacts.slices),
         "benchmarks": benchmark_tables(artifacts.benchmarks, _searched(artifacts)),
-        "variants": None if comparison is None else variants.variant_grid(comparison.variants),
+        "variants": None if comparison is None else variants.variant_grid(comparison),
         "variant_charts": [] if comparison is None else variants.variant_charts(comparison.curves),
         "training_charts": sections.training_charts(dict(artifacts.curves)),
         "training": words.flat(artifacts.training),

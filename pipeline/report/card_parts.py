@@ -15,11 +15,14 @@ def funnel_section(artifacts: Artifacts) -> str:
             funnel.stage,
             f"{funnel.rows_in:,} {inline(funnel.unit_in)}",
             f"{funnel.kept:,} {inline(funnel.unit_out)}",
-            ", ".join(f"{inline(reason)} {count:,}" for reason, count in funnel.dropped.items() if count) or "none",
+            ", ".join(f"{inline(reason)} {count:,}" for reason, count in funnel.dropped.items() if count)
+            or "none",
         ]
         for funnel in artifacts.funnels
     ]
-    return "## From raw rows to training pairs\n\n" + table(["Stage", "In", "Kept", "Dropped, by reason"], rows)
+    return "## From raw rows to training pairs\n\n" + table(
+        ["Stage", "In", "Kept", "Dropped, by reason"], rows
+    )
 
 
 def contamination_section(artifacts: Artifacts) -> str:

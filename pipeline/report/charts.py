@@ -190,7 +190,14 @@ def strips(title: str, rows: Sequence[Strip], xlabel: str, caption: str) -> Char
             low, first, middle, third, high = row.quantiles
             colour = _PALETTE[1] if row.dropped else _PALETTE[0]
             axes.plot([low, high], [place, place], color=colour, linewidth=1.2, solid_capstyle="round")
-            axes.plot([first, third], [place, place], color=colour, linewidth=5.5, solid_capstyle="round", alpha=0.55)
+            axes.plot(
+                [first, third],
+                [place, place],
+                color=colour,
+                linewidth=5.5,
+                solid_capstyle="round",
+                alpha=0.55,
+            )
             axes.plot([middle], [place], "o", color=colour, markersize=5)
         axes.set_yticks(range(len(rows)), [row.label for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)

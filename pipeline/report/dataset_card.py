@@ -64,11 +64,15 @@ def _configs() -> list[dict[str, Any]]:
 
 
 def _size(pairs: int) -> str:
-    return next((name for bound, name in _SIZES if pairs < bound), "1M<n<10M" if pairs < 10_000_000 else "n>10M")
+    return next(
+        (name for bound, name in _SIZES if pairs < bound), "1M<n<10M" if pairs < 10_000_000 else "n>10M"
+    )
 
 
 def _own(params: ReportParams) -> list[tuple[str, License]]:
-    return [("These pairs", License(params.dataset_license, "this dataset"))] if params.dataset_license else []
+    return (
+        [("These pairs", License(params.dataset_license, "this dataset"))] if params.dataset_license else []
+    )
 
 
 def _splits(artifacts: Artifacts, folder: Path) -> str:
@@ -82,13 +86,22 @@ def _splits(artifacts: Artifacts, folder: Path) -> str:
 
 
 def _columns() -> str:
-    rows = [[f"`{name}`", inline(str(column.dtype)), inline(column.doc)] for name, column in SPLIT_PAIRS.columns.items()]
+    rows = [
+        [f"`{name}`", inline(str(column.dtype)), inline(column.doc)]
+        for name, column in SPLIT_PAIRS.columns.items()
+    ]
     return "## Columns\n\n" + table(["Column", "Type", "Meaning"], rows)
 
 
 def _writers(artifacts: Artifacts) -> str:
-    sides = [frame[side].rename("model") for frame in artifacts.splits.values() for side in ("chosen_model", "rejected_model")]
-    counts = pl.concat(sides).drop_nulls().value_counts(sort=True).sort("count", "model", descending=[True, False])
+    sides = [
+        frame[side].rename("model")
+        for frame in artifacts.splits.values()
+        for side in ("chosen_model", "rejected_model")
+    ]
+    counts = (
+        pl.concat(sides).drop_nulls().value_counts(sort=True).sort("count", "model", descending=[True, False])
+    )
     if counts.height == 0:
         return "## Who wrote the responses\n\nThe source does not say."
     rows = [[inline(model), f"{count:,}"] for model, count in counts.head(_MOST_WRITERS).iter_rows()]

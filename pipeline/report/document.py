@@ -28,7 +28,7 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
         stage's other counts), ``distributions`` (by stage, kept or dropped, and measure: count, mean and the
         quantiles by their share), ``sources`` (pairs by source and split), ``duplicates``, ``training`` (last
         values, and curves as steps and values), ``evaluation`` and ``benchmarks`` (the metrics files as they
-        are), ``turned``, ``slices``, ``variants``, ``lineage``.
+        are), ``turned``, ``slices``, ``variants`` (data/compare/summary.json, or null), ``lineage``.
     """
     right, wrong = turned(artifacts.evaluated)
     slices, comparison = artifacts.slices, artifacts.comparison
@@ -41,7 +41,8 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
             for stage in artifacts.distributions
         },
         "sources": {
-            name: dict(artifacts.splits[name].group_by("source").len().sort("source").iter_rows()) for name in SPLITS
+            name: dict(artifacts.splits[name].group_by("source").len().sort("source").iter_rows())
+            for name in SPLITS
         },
         "duplicates": asdict(clusters(artifacts.splits)),
         "training": {
@@ -54,7 +55,7 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
         "turned": {"right": right, "wrong": wrong},
         "slices": [] if slices is None else slices.to_dicts(),
         "benchmarks": dict(artifacts.benchmarks),
-        "variants": {} if comparison is None else dict(comparison.variants),
+        "variants": None if comparison is None else dict(comparison.summary),
         "lineage": _lineage(artifacts),
     }
     return {key: _finite(value) for key, value in document.items()}
@@ -70,7 +71,12 @@ def _finite(value: Any) -> Any:
 
 
 def _funnel(funnel: Funnel) -> dict[str, Any]:
-    counts = {"unit_in": funnel.unit_in, "in": funnel.rows_in, "unit_out": funnel.unit_out, "kept": funnel.kept}
+    counts = {
+        "unit_in": funnel.unit_in,
+        "in": funnel.rows_in,
+        "unit_out": funnel.unit_out,
+        "kept": funnel.kept,
+    }
     return {**counts, "dropped": funnel.dropped, **funnel.extra}
 
 
@@ -80,7 +86,8 @@ def _spreads(found: Mapping[str, distributions.Spread]) -> Values:
             "count": spread.count,
             "mean": spread.mean,
             "quantiles": {
-                f"{share:g}": value for share, value in zip(distributions.QUANTILES, spread.quantiles, strict=True)
+                f"{share:g}": value
+                for share, value in zip(distributions.QUANTILES, spread.quantiles, strict=True)
             },
         }
         for measure, spread in found.items()

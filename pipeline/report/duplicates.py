@@ -80,7 +80,9 @@ def leak_grid(searched: Mapping[str, Mapping[str, int]]) -> Grid:
     """One row per benchmark that was searched for: its items, those found, and the pairs that went."""
     columns = [Head("Benchmark"), *(Head(name, True) for name in ("Items", "Items found", "Pairs dropped"))]
     keys = ("items", "items_found", "contaminated_pairs")
-    return Grid(columns, [[Cell(name), *(count(found.get(key)) for key in keys)] for name, found in searched.items()])
+    return Grid(
+        columns, [[Cell(name), *(count(found.get(key)) for key in keys)] for name, found in searched.items()]
+    )
 
 
 def clusters(splits: Mapping[str, pl.DataFrame]) -> Clusters:
@@ -103,8 +105,8 @@ def marked_differences(left: str, right: str) -> tuple[Markup, Markup]:
     """
     if max(len(left), len(right)) > MOST_COMPARED:
         return escape(left), escape(right)
-    parts = [re.findall(r"\s+|[^\s]+", text) for text in (left, right)]
-    matcher = difflib.SequenceMatcher(None, *parts, autojunk=False)
+    parts = [re.findall(r"\s+|\w+|[^\w\s]", text) for text in (left, right)]
+    matcher = difflib.SequenceMatcher(None, parts[0], parts[1], autojunk=False)
     marked = [Markup(), Markup()]
     for same, *bounds in matcher.get_opcodes():
         for side, (begin, end) in enumerate((bounds[:2], bounds[2:])):

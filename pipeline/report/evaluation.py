@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import polars as pl
 
@@ -29,11 +29,15 @@ LABELS = {
 }
 """What the metrics are called, in the order they are shown."""
 
+_ANSWER_LABELS = {
+    "prompts": "Answers",
+    "finished_share": "Ended before the token limit",
+    "repetition_share": "Word trigrams that repeat earlier ones",
+}
+
 SHARES = ("accuracy", "instruction_success")
 LOWER_IS_BETTER = ("odds_ratio_term", "chosen_nll")
 HIGHER_IS_BETTER = (*SHARES, "log_odds_margin")
-
-_BASELINES = {"choose_longer": "Choosing the longer response", "choose_shorter": "Choosing the shorter one"}
 
 
 def model_names(evaluation: Values) -> list[str]:
@@ -57,14 +61,21 @@ def evaluation_grid(evaluation: Values) -> Grid:
     rows = []
     for metric in metrics:
         cells = [metric_cell(evaluation[model], metric) for model in models]
-        change = [_difference(against.get(metric), metric)] if against else []
+        change = [difference_cell(against.get(metric), metric)] if against else []
         rows.append([Cell(LABELS[metric]), *cells, *change])
-    for key, label in _BASELINES.items():
-        baseline = (evaluation.get("length_baseline") or {}).get(key)
-        if baseline is not None:
-            rest = [Cell("")] * (len(columns) - 2)
-            rows.append([Cell(label, note="accuracy without a model"), grid.share(float(baseline)), *rest])
     return Grid(columns, rows)
+
+
+def length_baseline(evaluation: Values) -> str:
+    """How far response length alone goes, in words; empty where evaluate did not measure it."""
+    found = evaluation.get("length_baseline") or {}
+    longer, shorter = found.get("choose_longer"), found.get("choose_shorter")
+    if longer is None or shorter is None:
+        return ""
+    return (
+        f"Without any model, choosing the longer response is right for {words.share(longer)} of the pairs, "
+        f"choosing the shorter one for {words.share(shorter)}."
+    )
 
 
 def metric_cell(model: Values, metric: str) -> Cell:
@@ -88,7 +99,8 @@ def interval_of(model: Values, metric: str) -> tuple[float, float] | None:
     return float(bounds["low"]), float(bounds["high"])
 
 
-def _difference(found: Values | None, metric: str) -> Cell:
+def difference_cell(found: Values | None, metric: str) -> Cell:
+    """A difference with its interval and p-value; coloured where it is unlikely to be chance (p < 0.05)."""
     if not isinstance(found, Mapping) or found.get("difference") is None:
         return Cell(words.DASH)
     difference = float(found["difference"])
@@ -133,7 +145,13 @@ def generation_grid(evaluation: Values) -> Grid | None:
     names = list(dict.fromkeys(name for model in models for name in flat[model]))
     if not names:
         return None
-    rows = [[Cell(words.title(name)), *(_answer_cell(name, flat[m].get(name)) for m in models)] for name in names]
+    rows = [
+        [
+            Cell(_ANSWER_LABELS.get(name, words.title(name).capitalize())),
+            *(_answer_cell(name, flat[m].get(name)) for m in models),
+        ]
+        for name in names
+    ]
     return Grid([Head("All answers"), *heads(models)], rows)
 
 
@@ -142,10 +160,10 @@ def _answer_cell(name: str, value: float | None) -> Cell:
         return Cell(words.DASH)
     if name.endswith("share"):
         return grid.share(value)
-    return grid.count(int(value)) if float(value).is_integer() else grid.number(value)
+    return grid.count(int(value)) if value.is_integer() else grid.number(value, 1 if abs(value) >= 10 else 3)
 
 
-def _plain(value: object) -> bool:
+def _plain(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

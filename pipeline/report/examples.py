@@ -128,14 +128,18 @@ def extreme_pairs(evaluated: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The worst first, then the best, :data:`EXTREMES` each, fewer where there are fewer pairs; no pair twice.
     """
-    ranked = evaluated.filter(pl.col("model") == "trained").sort("log_odds_margin", "pair_id").select("pair_id")
+    ranked = (
+        evaluated.filter(pl.col("model") == "trained").sort("log_odds_margin", "pair_id").select("pair_id")
+    )
     each = min(EXTREMES, ranked.height // 2)
     worst = ranked.head(each).with_columns(best=pl.lit(False))
     best = ranked.tail(each).reverse().with_columns(best=pl.lit(True))
     return pl.concat([worst, best])
 
 
-def scored_pairs(evaluated: pl.DataFrame, held_out: pl.DataFrame) -> tuple[list[ScoredPair], list[ScoredPair]]:
+def scored_pairs(
+    evaluated: pl.DataFrame, held_out: pl.DataFrame
+) -> tuple[list[ScoredPair], list[ScoredPair]]:
     """The pairs of :func:`extreme_pairs` with their texts: the worst, and the best.
 
     Args:
@@ -145,7 +149,9 @@ def scored_pairs(evaluated: pl.DataFrame, held_out: pl.DataFrame) -> tuple[list[
     texts = {row["pair_id"]: row for row in held_out.iter_rows(named=True)}
     margins: dict[str, dict[str, float]] = {}
     for pair_id, model, margin in (
-        evaluated.filter(pl.col("pair_id").is_in(list(texts))).select("pair_id", "model", "log_odds_margin").iter_rows()
+        evaluated.filter(pl.col("pair_id").is_in(list(texts)))
+        .select("pair_id", "model", "log_odds_margin")
+        .iter_rows()
     ):
         margins.setdefault(pair_id, {})[model] = margin
     sides: dict[bool, list[ScoredPair]] = {False: [], True: []}
@@ -154,7 +160,9 @@ def scored_pairs(evaluated: pl.DataFrame, held_out: pl.DataFrame) -> tuple[list[
             row = texts[pair_id]
             known = dict(sorted(margins[pair_id].items(), key=lambda item: _place(item[0])))
             prompt = words.messages(row["prompt"])
-            sides[best].append(ScoredPair(pair_id, row["source"], known, prompt, row["chosen"], row["rejected"]))
+            sides[best].append(
+                ScoredPair(pair_id, row["source"], known, prompt, row["chosen"], row["rejected"])
+            )
     return sides[False], sides[True]
 
 

@@ -14,7 +14,9 @@ from pipeline.results import Funnel, read_funnels
 def funnel_grid(funnels: list[Funnel]) -> Grid:
     """The stages from raw rows to training pairs, with the share of its input that each kept."""
     columns = [Head("Stage"), Head("In", True), Head("Kept", True), Head("Share kept")]
-    return Grid([*columns, Head("Dropped", True), Head("Reasons")], [_row(*item) for item in enumerate(funnels)])
+    return Grid(
+        [*columns, Head("Dropped", True), Head("Reasons")], [_row(*item) for item in enumerate(funnels)]
+    )
 
 
 def _row(place: int, funnel: Funnel) -> list[Cell]:

@@ -88,7 +88,9 @@ def read_lock(path: Path) -> list[Output]:
     DVC brings the file up to date after each stage, so while the report is drawn it lists every stage before.
     """
     try:
-        stages = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
+        stages = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))[
+            "stages"
+        ]
         return [
             Output(stage, out["path"], str(out.get("md5", "")), out.get("size"))
             for stage, entry in stages.items()
@@ -112,7 +114,7 @@ def versions() -> dict[str, str]:
 def run_grid(runs: Mapping[str, Run], order: list[str]) -> Grid:
     """What each stage's last run took, in the order of the flow."""
     longest = max((run.seconds for run in runs.values()), default=0.0)
-    rows = []
+    rows: list[list[Cell]] = []
     for stage in sorted(runs, key=lambda name: (order.index(name) if name in order else len(order), name)):
         run = runs[stage]
         fill = run.seconds / longest if longest else 0.0
@@ -131,7 +133,12 @@ def lock_grid(outputs: list[Output]) -> Grid:
     """The artifacts in dvc.lock with their hashes."""
     columns = [Head("Stage"), Head("Artifact"), Head("MD5"), Head("Size", True)]
     rows = [
-        [text(out.stage), Cell(out.path, code=True), Cell(out.md5, code=True), Cell(words.size(out.size), out.size)]
+        [
+            text(out.stage),
+            Cell(out.path, code=True),
+            Cell(out.md5, code=True),
+            Cell(words.size(out.size), out.size),
+        ]
         for out in outputs
     ]
     return Grid(columns, rows)

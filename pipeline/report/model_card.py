@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from huggingface_hub import EvalResult, ModelCard
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from pipeline.errors import PipelineError
 from pipeline.files import sha256_file
@@ -13,7 +13,7 @@ from pipeline.params import ReportParams
 from pipeline.report import card_parts, words
 from pipeline.report.artifacts import Artifacts
 from pipeline.report.benchmarks import Benchmark, benchmark_tables
-from pipeline.report.evaluation import evaluation_grid
+from pipeline.report.evaluation import evaluation_grid, length_baseline
 from pipeline.report.grid import Cell, Grid
 from pipeline.report.markdown import inline, table
 from pipeline.results import missing
@@ -38,12 +38,17 @@ def model_card(artifacts: Artifacts, folder: Path, params: ReportParams) -> str:
     """
     card = _trained_card(folder / "README.md")
     base = base_license(artifacts.lineage["base"])
-    card.data.license = params.model_license or base.id
-    card.data.base_model = base_repo(artifacts.lineage["base"])
     repo = artifacts.dataset.get("repo")
-    card.data.datasets = [str(repo)] if repo else None
-    card.data.model_name = "preference-pipeline model"
-    card.data.eval_results = _results(artifacts)
+    front = ModelCardData(
+        **{
+            **vars(card.data),
+            "license": params.model_license or base.id,
+            "base_model": base_repo(artifacts.lineage["base"]),
+            "datasets": [str(repo)] if repo else None,
+            "model_name": "preference-pipeline model",
+            "eval_results": _results(artifacts),
+        }
+    )
     licenses = [("Base model", base), ("Training data", source_license(artifacts.dataset))]
     if params.model_license:
         licenses.append(("This model", License(params.model_license, "this model")))
@@ -55,7 +60,7 @@ def model_card(artifacts: Artifacts, folder: Path, params: ReportParams) -> str:
         card_parts.license_section(licenses),
         f"SHA-256 of lineage.json: `{sha256_file(folder / 'lineage.json')}`",
     ]
-    return f"---\n{card.data.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"
+    return f"---\n{front.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"
 
 
 def _trained_card(path: Path) -> ModelCard:
@@ -75,7 +80,10 @@ def _trained_card(path: Path) -> ModelCard:
 
 def _results(artifacts: Artifacts) -> list[EvalResult]:
     """The trained model's scores for the hub's model index."""
-    values, kind = artifacts.evaluation["trained"], str(artifacts.dataset.get("repo") or artifacts.dataset.get("kind"))
+    values, kind = (
+        artifacts.evaluation["trained"],
+        str(artifacts.dataset.get("repo") or artifacts.dataset.get("kind")),
+    )
     return [
         EvalResult(
             task_type="text-generation",
@@ -96,6 +104,7 @@ def _evaluation(artifacts: Artifacts) -> str:
         f"## Evaluation\n\nOn the held-out {artifacts.scores.split} split; 95% intervals in brackets.",
         _table(evaluation_grid(artifacts.evaluation)),
     ]
+    parts += [said] if (said := length_baseline(artifacts.evaluation)) else []
     parts += [_benchmark(found) for found in benchmark_tables(artifacts.benchmarks, {})]
     return "\n\n".join(parts)
 

@@ -7,6 +7,9 @@ RESULTS = """\
 <p class="muted">On the held-out {{ split }} split; no training pair shares a prompt with it. The small numbers
 are 95% intervals. A difference is coloured where it is unlikely to be chance (p < 0.05).</p>
 {{ grid(evaluation) }}
+{% if length_baseline %}
+<p>{{ length_baseline }}</p>
+{% endif %}
 {% for name, won, tied, lost in outcomes %}
 {% set total = won + tied + lost %}
 <div class="outcome"><b>{{ name|capitalize }}, by checks of the answers</b>

@@ -12,6 +12,7 @@ from pipeline.report.artifacts import Artifacts
 from pipeline.report.evaluation import SHARES, Values, interval_of
 from pipeline.results import MODELS, Scores
 
+
 @dataclass(frozen=True)
 class Score:
     """One headline number, before and after."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from pipeline.report import charts, distributions, words
-from pipeline.report.artifacts import Artifacts, Series
+from pipeline.report.artifacts import Artifacts
+from pipeline.report.charts import Series
 from pipeline.report.duplicates import similarities
 from pipeline.report.grid import Cell, Grid, Head, count
 from pipeline.results import MODELS
@@ -51,7 +52,8 @@ def data_charts(artifacts: Artifacts) -> list[charts.Chart]:
             "Response length",
             lengths,
             "characters",
-            "Where chosen responses are longer throughout, a model may learn length instead of quality." + ends,
+            "Where chosen responses are longer throughout, a model may learn length instead of quality."
+            + ends,
         ),
         charts.histogram(
             "Tokens of a training pair",
@@ -83,7 +85,9 @@ def spread_charts(stages: list[distributions.Stage]) -> list[charts.Chart]:
                     rows.append(charts.Strip(label, (low, first, middle, third, high), dropped))
         title = f"{words.title(measure.removesuffix('_chars')).capitalize()} by stage"
         title = title.replace(" by stage", " length by stage") if measure.endswith("_chars") else title
-        caption = "Blue: kept; orange: what the stage dropped. Line: middle 90%; bar: middle half; dot: median."
+        caption = (
+            "Blue: kept; orange: what the stage dropped. Line: middle 90%; bar: middle half; dot: median."
+        )
         drawn.append(charts.strips(title, rows, unit, caption))
     return [chart for chart in drawn if chart is not None]
 

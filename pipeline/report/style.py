@@ -62,7 +62,7 @@ tbody th { font-weight: 600; white-space: nowrap; }
 th button { all: unset; cursor: pointer; font: inherit; color: inherit; white-space: nowrap; }
 th button:focus-visible { outline: 2px solid var(--trained); outline-offset: 2px; border-radius: .2rem; }
 th button:hover { color: var(--ink); }
-th button::after { content: "\\2195"; opacity: .35; margin-left: .3em; font-weight: 400; }
+th button::after { content: "\\2195"; opacity: .25; margin-left: .3em; font-weight: 400; }
 th[aria-sort=ascending] button::after { content: "\\2191"; opacity: 1; }
 th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
 td small, th small { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; }

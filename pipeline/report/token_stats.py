@@ -69,7 +69,9 @@ def token_grid(counts: Mapping[str, Any]) -> Grid | None:
     splits = list(counts)
     flat = {split: words.numbers(counts[split]) for split in splits}
     names = list(dict.fromkeys(name for split in splits for name in flat[split]))
-    rows = [[Cell(words.title(name)), *(_cell(name, flat[split].get(name)) for split in splits)] for name in names]
+    rows = [
+        [Cell(words.title(name)), *(_cell(name, flat[split].get(name)) for split in splits)] for name in names
+    ]
     return Grid([Head("Tokens"), *(Head(split, number=True) for split in splits)], rows) if rows else None
 
 

@@ -121,7 +121,8 @@ def test_plots_read_what_train_logs() -> None:
                 continue
             assert settings["x"] == "step"
             for file, column in settings["y"].items():
-                assert file == f"{folder}/{column}.tsv"
+                split = "validation/" if name.startswith("Validation") else ""
+                assert file == f"{folder}/{split}{column}.tsv"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # DVC's own

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from pipeline.files import content_id, write_json, write_text
 from pipeline.results import FUNNEL_STAGES
 from pipeline.schema import (
+    CLUSTERED_PAIRS,
     COMPLETIONS,
     EVALUATED_PAIRS,
     GENERATIONS,
@@ -77,6 +79,15 @@ def ledger_entries(stage: str) -> list[dict[str, Any]]:
         "binarize": [
             {"reason": "tie", "row_id": content_id("row", str(index)), "value": 0.0, "threshold": 0.5}
             for index in range(5)
+        ],
+        "decontaminate": [
+            {
+                "reason": "benchmark_prompt_exact",
+                "pair_id": pairs[4],
+                "match_id": "a_benchmark/item-9",
+                "value": 1.0,
+                "detail": "user turn 1 of 1",
+            }
         ],
         "dedupe": [
             {
@@ -186,6 +197,8 @@ def write_metrics(root: Path) -> None:
         extra: dict[str, Any] = {}
         if stage == "split":
             extra = {"train": 100, "validation": 12, "test": 40}
+        elif stage == "decontaminate":
+            extra = {"benchmarks": {"a_benchmark": {"items": 26, "items_found": 1, "contaminated_pairs": 1}}}
         elif stage == "tokenize":
             extra = {"splits": {"train": {"pairs": 100, "chosen_tokens": {"mean": 41.234567, "max": 90}}}}
         unit_in = "rows" if stage in ("pull", "binarize") else "pairs"
@@ -221,7 +234,8 @@ def write_tables(root: Path) -> None:
     for stage in FUNNEL_STAGES:
         write_table(frame(LEDGER, ledger_entries(stage)), data / stage / "ledger.parquet", LEDGER)
     raw = [completion(index, place) for index in range(6) for place in range(2)]
-    write_table(frame(COMPLETIONS, raw), data / "pull" / "completions.parquet", COMPLETIONS)
+    source = {"kind": "sample", "files": [{"name": f"raw{SCRIPT}.jsonl", "sha256": "cd" * 32}]}
+    write_table(frame(COMPLETIONS, raw), data / "pull" / "completions.parquet", COMPLETIONS, source)
     write_table(
         frame(PAIRS, [pair(index) for index in range(152)]), data / "binarize" / "pairs.parquet", PAIRS
     )
@@ -232,11 +246,44 @@ def write_tables(root: Path) -> None:
     write_table(frame(GENERATIONS, answers), data / "evaluate" / "generations.parquet", GENERATIONS)
 
 
+def write_shards(root: Path) -> None:
+    """Token shards of three training pairs: 5 + 4, 5 + 7 and 6 + 9 tokens are the longest sequences."""
+    counts = [(5, 4, 3), (5, 2, 7), (6, 9, 9)]
+    columns = {
+        f"{part}_ids": pa.array([[1] * pair[place] for pair in counts], pa.list_(pa.int32()))
+        for place, part in enumerate(("prompt", "chosen", "rejected"))
+    }
+    table = pa.table({"pair_id": ["a", "b", "c"], **columns})
+    folder = root / "data" / "tokenize"
+    (folder / "train").mkdir(parents=True)
+    shard = str(folder / "train" / "shard-00000.arrow")
+    with pa.OSFile(shard, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    train = {"shards": [{"file": "shard-00000.arrow", "pairs": 3}]}
+    write_json(folder / "manifest.json", {"max_length": 64, "splits": {"train": train}})
+
+
+def write_stages_between(root: Path) -> None:
+    """What filter to curate write: the pairs less what their ledgers dropped."""
+    kept = [pair(index) for index in range(152)]
+    for stage in ("filter", "decontaminate", "dedupe", "curate"):
+        gone = {entry.get("pair_id") for entry in ledger_entries(stage)}
+        kept = [row for row in kept if row["pair_id"] not in gone]
+        clustered = stage in ("dedupe", "curate")
+        rows = [{**row, "cluster_id": row["pair_id"]} for row in kept] if clustered else kept
+        table = CLUSTERED_PAIRS if clustered else PAIRS
+        write_table(frame(table, rows), root / "data" / stage / "pairs.parquet", table)
+
+
 def make_project(root: Path) -> None:
     """Write every artifact under ``root``."""
     write_metrics(root)
     write_training(root)
     write_tables(root)
+    write_stages_between(root)
+    write_shards(root)
+    card = f"---\nlibrary_name: transformers\ntags:\n- orpo\n---\n\n# A model\n\nSaid by train. {SCRIPT}\n"
+    write_text(root / "models" / "trained" / "README.md", card)
     base = {"source": "wheel", "wheel": {"package": "a-model", "sha256": "ab" * 32}, "parameters": 134515008}
     write_json(root / "models" / "base" / "lineage.json", base)
     write_json(
@@ -249,4 +296,118 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A made project; tests that change it copy it first."""
     root = tmp_path_factory.mktemp("project")
     make_project(root)
+    return root
+
+
+MODEL_KEYS = ("base", "trained", "published")
+
+
+def with_all(root: Path) -> None:
+    """Add what may be there: intervals, a third model, slices, benchmarks, variants, records of runs."""
+    path = root / "metrics" / "evaluate.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["published"] = scores(0.7, 0.5, 0.2, 1.5)
+    for model in MODEL_KEYS:
+        values[model] |= {"odds_ratio_term": 0.61, "rejected_nll": 2.5}
+        values[model]["intervals"] = {
+            "accuracy": {"low": 0.41, "high": 0.59},
+            "chosen_nll": {"low": 1.1, "high": 1.9},
+        }
+    values["comparison"] = {
+        "trained_vs_base": {
+            "accuracy": {"difference": 0.3, "low": 0.2, "high": 0.4, "p_value": 0.0002},
+            "chosen_nll": {"difference": -0.627, "low": -0.9, "high": 0.1, "p_value": 0.21},
+            "outcomes": {"win": 11, "tie": 6, "loss": 3},
+        }
+    }
+    values["length_baseline"] = {"choose_longer": 0.62, "choose_shorter": 0.38}
+    write_json(path, values)
+    cut = [("source", "evol_instruct"), ("source", f"other {SCRIPT}"), ("turns", "1")]
+    rows = [
+        {
+            "model": model,
+            "slice": name,
+            "value": value,
+            "pairs": 20,
+            "accuracy": 0.75,
+            "accuracy_low": 0.55,
+            "accuracy_high": 0.9,
+            "log_odds_margin": 0.31,
+            "chosen_nll": 1.2,
+            "rejected_nll": 1.9,
+        }
+        for model in MODEL_KEYS
+        for name, value in cut
+    ]
+    pl.DataFrame(rows).write_parquet(root / "data" / "evaluate" / "slices.parquet")
+    score = {
+        "prompt_strict": 0.299,
+        "intervals": {"prompt_strict": {"low": 0.26, "high": 0.34}},
+        "counts": {"prompts": 541},
+    }
+    found = {"status": "decontaminated", "items": 541, "items_found": 3, "dropped_pairs": 4}
+    benchmarks = {
+        "ifeval": {"contamination": found, "base": score, "trained": score},
+        "mt_bench": {"contamination": {"status": "not_checked"}, "trained": {"overall": 5.5}},
+    }
+    write_json(root / "metrics" / "benchmark.json", benchmarks)
+    write_variants(root / "data" / "compare")
+    write_runs(root)
+
+
+def write_variants(folder: Path) -> None:
+    """Two trained variants and the base model, as ``python -m pipeline compare`` lays them out."""
+    metrics = {
+        "accuracy": {"value": 0.7, "low": 0.6, "high": 0.8},
+        "chosen_nll": {"value": 1.4, "low": None, "high": None},
+    }
+    cost = {
+        "train_seconds": 812.0,
+        "reference_seconds": None,
+        "peak_memory_bytes": 5 << 30,
+        "tokens_per_second": 310.4,
+    }
+    change = {"accuracy": {"difference": 0.1, "low": 0.01, "high": 0.2, "p_value": 0.04}}
+    common = {"model": None, "experiment": None, "metrics": metrics}
+    variants = [
+        {"name": "sft", "set": {"train.objective": "sft"}, "difference": {}, "cost": cost, **common},
+        {"name": "orpo", "set": {"note": SCRIPT}, "difference": change, "cost": cost, **common},
+        {"name": "base", "set": {}, "difference": change, "cost": {}, **common},
+    ]
+    write_json(
+        folder / "summary.json", {"split": "test", "pairs": 40, "against": "sft", "variants": variants}
+    )
+    rows = [
+        (name, metric, step, -2.0 + side * step / 40)
+        for name in ("sft", "orpo")
+        for metric, side in (
+            ("chosen_logp", 1.0),
+            ("rejected_logp", 0.9 if name == "sft" else -0.4),
+            ("loss", 0.1),
+        )
+        for step in range(40)
+    ]
+    columns = {"variant": pl.String, "metric": pl.String, "step": pl.Int64, "value": pl.Float64}
+    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(folder / "curves.parquet")
+
+
+def write_runs(root: Path) -> None:
+    """Records of two stages, and a file that is none."""
+    for stage, seconds, memory in (("train", 221.4, 3 << 30), ("pull", 1.5, None)):
+        run = {
+            "stage": stage,
+            "seconds": seconds,
+            "peak_memory_bytes": memory,
+            "finished": "2026-01-02T03:04:05+00:00",
+        }
+        write_json(root / "data" / "runs" / f"{stage}.json", run)
+    write_text(root / "data" / "runs" / "broken.json", "{")
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made project with everything that may be there."""
+    root = tmp_path_factory.mktemp("full")
+    make_project(root)
+    with_all(root)
     return root
