@@ -1,4 +1,4 @@
-"""Licences of what the pipeline starts from, as their publishers state them, by Hugging Face's identifiers."""
+"""Licences of what the pipeline starts from, as their publishers state them, by Hugging Face's names."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def repo_ids(prefix: str | None, model: str | None, dataset: str | None) -> dict
     if not found:
         raise PipelineError(
             "No repository is named to push to",
-            hint="Name them: `python -m pipeline push --repo-prefix owner/name`, or --model-repo or --dataset-repo",
+            hint="Say `python -m pipeline push --repo-prefix owner/name`, or --model-repo or --dataset-repo",
         )
     for repo in found.values():
         _check_name(repo)
@@ -162,7 +162,7 @@ def _below(path: Path, folder: Path) -> str:
 
 
 def plan_lines(plan: Plan, public: bool = False, with_card: bool = False) -> list[str]:
-    """A plan in words: the repository, each file with its size in bytes and its target, and the card if asked for."""
+    """A plan in words: the repository, each file with its bytes and its target, and the card if asked for."""
     seen = "public" if public else "private"
     lines = [f"{plan.repo_type} {plan.repo_id} ({seen}): {len(plan.files)} files, {plan.size:,} bytes"]
     lines += [f"  {file.size:>15,}  {file.target}  from {file.source.as_posix()}" for file in plan.files]
@@ -175,7 +175,7 @@ def plan_lines(plan: Plan, public: bool = False, with_card: bool = False) -> lis
 def push(plan: Plan, hub: Hub, public: bool = False) -> str:
     """Upload a plan in one commit, to a repository that is made, private, where there is none.
 
-    The token is huggingface_hub's affair: it takes HF_TOKEN from the environment, or what `hf auth login` kept.
+    The token is huggingface_hub's affair: HF_TOKEN in the environment, or what `hf auth login` kept.
 
     Args:
         plan: What to upload.

@@ -67,8 +67,8 @@ def contamination_words(contamination: object) -> tuple[str, bool]:
     if not dropped:
         return f"No training pair holds any of its {int(items):,} items.", True
     return (
-        f"{int(found):,} of its {int(items):,} items were found in the data, and the {int(dropped):,} pairs that "
-        "hold them were dropped.",
+        f"{int(found):,} of its {int(items):,} items were found in the data, and the {int(dropped):,} pairs "
+        "that hold them were dropped.",
         True,
     )
 

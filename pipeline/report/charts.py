@@ -173,7 +173,7 @@ def histogram(
 
 
 def strips(title: str, rows: Sequence[Strip], xlabel: str, caption: str) -> Chart | None:
-    """Spreads below one another: a thin line over the middle 90 %, a thick one over half, a dot at the median.
+    """Spreads below one another: a thin line over 90 %, a thick one over half, a dot at the median.
 
     Args:
         title: The chart's title.

@@ -45,8 +45,8 @@ def dataset_card(artifacts: Artifacts, folder: Path, params: ReportParams) -> st
     parts = [
         f"---\n{front.to_yaml()}\n---",
         "# Preference pairs",
-        "Pairs of a chosen and a rejected response to one prompt, for preference optimisation. Near-duplicate\n"
-        "prompts lie in one split, never on both sides of one.",
+        "Pairs of a chosen and a rejected response to one prompt, for preference optimisation.\n"
+        "Near-duplicate prompts lie in one split, never on both sides of one.",
         _splits(artifacts, folder),
         _columns(),
         card_parts.funnel_section(artifacts),

@@ -24,8 +24,8 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
     """Every number of the report as JSON values.
 
     Returns:
-        ``version``, ``headline``, ``funnel`` (by stage: unit_in, in, unit_out, kept, dropped by reason and the
-        stage's other counts), ``distributions`` (by stage, kept or dropped, and measure: count, mean and the
+        ``version``, ``headline``, ``funnel`` (by stage: unit_in, in, unit_out, kept, dropped by reason and
+        the stage's other counts), ``distributions`` (by stage, kept or dropped, and measure: count, mean and the
         quantiles by their share), ``sources`` (pairs by source and split), ``duplicates``, ``training`` (last
         values, and curves as steps and values), ``evaluation`` and ``benchmarks`` (the metrics files as they
         are), ``turned``, ``slices``, ``variants`` (data/compare/summary.json, or null), ``lineage``.
@@ -62,7 +62,7 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for NaN and infinity, which JSON has no word for: a diverged run has such losses."""
+    """The value with null for NaN and infinity, which JSON has no word for: a diverged run has them."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

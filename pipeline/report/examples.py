@@ -126,7 +126,7 @@ def extreme_pairs(evaluated: pl.DataFrame) -> pl.DataFrame:
         evaluated: One row per held-out pair and model.
 
     Returns:
-        The worst first, then the best, :data:`EXTREMES` each, fewer where there are fewer pairs; no pair twice.
+        The worst first, then the best, :data:`EXTREMES` each or as many as there are; no pair twice.
     """
     ranked = (
         evaluated.filter(pl.col("model") == "trained").sort("log_odds_margin", "pair_id").select("pair_id")

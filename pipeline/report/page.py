@@ -25,7 +25,8 @@ _PAGE = """\
 </head>
 <body>
 <header>
-<p class="muted">Preference pipeline report{% if commit %}, commit <code>{{ commit[:12] }}</code>{% endif %}</p>
+<p class="muted">Preference pipeline report
+{%- if commit %}, commit <code>{{ commit[:12] }}</code>{% endif %}</p>
 <h1>{{ headline }}</h1>
 <nav aria-label="Sections">
 {% for id, label in sections %}

@@ -41,7 +41,8 @@ each lies whole in one split.</p>
 <h4>Similarity {{ item.similarity }} <code>{{ item.pair_id }}</code></h4>
 <div class="pair">
 <div class="answer"><p class="who">dropped</p><p class="text">{{ item.dropped }}</p></div>
-<div class="answer"><p class="who">kept <code>{{ item.match_id }}</code></p><p class="text">{{ item.kept }}</p></div>
+<div class="answer"><p class="who">kept <code>{{ item.match_id }}</code></p>
+<p class="text">{{ item.kept }}</p></div>
 </div>
 </article>
 {% endfor %}

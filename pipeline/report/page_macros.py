@@ -35,7 +35,8 @@ style="left:{{ '%.1f'|format(span[0] * 100) }}%;width:{{ '%.1f'|format((span[2] 
 {% else %}
 {% if cell.fill is not none %}{{ bar(cell.fill, cell.colour) }}{% endif %}
 {% if cell.span is not none %}{{ range(cell.span, cell.colour) }}{% endif %}
-{% if cell.code %}<code>{{ cell.text }}</code>{% else %}<span class="{{ cell.tone }}">{{ cell.text }}</span>{% endif %}
+{% if cell.code %}<code>{{ cell.text }}</code>
+{% else %}<span class="{{ cell.tone }}">{{ cell.text }}</span>{% endif %}
 {% if cell.note %}<small>{{ cell.note }}</small>{% endif %}
 {% endif %}
 {% endmacro %}

@@ -4,8 +4,8 @@ RESULTS = """\
 {% from "macros" import bar, facts, grid, chart_grid with context %}
 <section id="evaluation">
 <h2>Evaluation</h2>
-<p class="muted">On the held-out {{ split }} split; no training pair shares a prompt with it. The small numbers
-are 95% intervals. A difference is coloured where it is unlikely to be chance (p < 0.05).</p>
+<p class="muted">On the held-out {{ split }} split; no training pair shares a prompt with it. The small
+numbers are 95% intervals. A difference is coloured where it is unlikely to be chance (p &lt; 0.05).</p>
 {{ grid(evaluation) }}
 {% if length_baseline %}
 <p>{{ length_baseline }}</p>

@@ -80,10 +80,12 @@ mark { background: var(--mark); color: inherit; border-radius: .2rem; padding: 0
 .meter { white-space: nowrap; }
 .track.span { position: relative; overflow: visible; height: .5rem; width: 6rem; margin-right: .6rem; }
 .reach { position: absolute; top: 0; height: 100%; border-radius: .25rem; opacity: .4; }
-.point { position: absolute; top: -.1rem; width: .2rem; height: .7rem; margin-left: -.1rem; border-radius: .1rem; }
+.point { position: absolute; top: -.1rem; width: .2rem; height: .7rem; margin-left: -.1rem;
+  border-radius: .1rem; }
 .other { background: var(--series-2); }
 .outcome { display: flex; flex-wrap: wrap; gap: .3rem 1rem; align-items: center; margin: 0 0 1rem; }
-.stack { display: flex; flex: 1 1 12rem; max-width: 28rem; height: .8rem; border-radius: .4rem; overflow: hidden; }
+.stack { display: flex; flex: 1 1 12rem; max-width: 28rem; height: .8rem; border-radius: .4rem;
+  overflow: hidden; }
 .stack .tied { background: var(--line); }
 .stack .lost { background: var(--series-2); }
 .fill { display: block; height: 100%; }
