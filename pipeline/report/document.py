@@ -24,11 +24,11 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
     """Every number of the report as JSON values.
 
     Returns:
-        ``version``, ``headline``, ``funnel`` (by stage: unit_in, in, unit_out, kept, dropped by reason and
-        the stage's other counts), ``distributions`` (by stage, kept or dropped, and measure: count, mean and the
-        quantiles by their share), ``sources`` (pairs by source and split), ``duplicates``, ``training`` (last
-        values, and curves as steps and values), ``evaluation`` and ``benchmarks`` (the metrics files as they
-        are), ``turned``, ``slices``, ``variants`` (data/compare/summary.json, or null), ``lineage``.
+        ``version``, ``headline``, ``funnel`` (by stage: unit_in, in, unit_out, kept, dropped by reason,
+        its own counts), ``distributions`` (by stage, kept or dropped, and measure: count, mean, quantiles
+        by their share), ``sources`` (pairs by source and split), ``duplicates``, ``training`` (last values,
+        curves as steps and values), ``evaluation`` and ``benchmarks`` (the metrics files as they are),
+        ``turned``, ``slices``, ``variants`` (data/compare/summary.json, or null), ``lineage``.
     """
     right, wrong = turned(artifacts.evaluated)
     slices, comparison = artifacts.slices, artifacts.comparison
