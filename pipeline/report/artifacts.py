@@ -17,7 +17,6 @@ from pipeline.report.charts import Series
 from pipeline.report.distributions import Stage, read_distributions
 from pipeline.report.dropped import borderline
 from pipeline.report.examples import extreme_pairs
-from pipeline.report.held_out import greedy, read_slices
 from pipeline.report.lineage import Commit, Output, read_commit, read_lock
 from pipeline.report.token_stats import Lengths, read_lengths
 from pipeline.report.variants import Comparison, read_comparison
@@ -26,7 +25,9 @@ from pipeline.runs import Run, read_runs
 from pipeline.schema import (
     COMPLETIONS,
     EVALUATED_PAIRS,
+    EVALUATED_SLICES,
     GENERATIONS,
+    GREEDY,
     LEDGER,
     PAIRS,
     SPLIT_PAIRS,
@@ -58,7 +59,7 @@ class Artifacts:
         made_margins: Score margins of all pairs that binarize made.
         lengths: Tokens of each training pair, and the longest allowed.
         evaluation: metrics/evaluate.json as it is.
-        slices: The evaluation in slices; None where evaluate cut none.
+        slices: The evaluation in slices.
         benchmarks: metrics/benchmark.json; empty where no benchmark was run.
         comparison: Variants side by side; None where none were compared.
         training: The last values of the training log.
@@ -85,7 +86,7 @@ class Artifacts:
     made_margins: list[float]
     lengths: tuple[Lengths, int]
     evaluation: Mapping[str, Any]
-    slices: pl.DataFrame | None
+    slices: pl.DataFrame
     benchmarks: Mapping[str, Any]
     comparison: Comparison | None
     training: Mapping[str, Any]
@@ -118,7 +119,9 @@ def read_artifacts(root: Path) -> Artifacts:
             name: _table(data / "split" / f"{name}.parquet", SPLIT_PAIRS, "split", _DRAWN) for name in SPLITS
         },
         evaluated=evaluated,
-        generations=greedy(_table(data / "evaluate" / "generations.parquet", GENERATIONS, "evaluate")),
+        generations=_table(data / "evaluate" / "generations.parquet", GENERATIONS, "evaluate").filter(
+            pl.col("decoding") == GREEDY
+        ),
         completions=_rows(
             data / "pull" / "completions.parquet", COMPLETIONS, "pull", "row_id", [shown["row_id"]]
         ),
@@ -141,7 +144,7 @@ def read_artifacts(root: Path) -> Artifacts:
         made_margins=_table(made, PAIRS, "binarize", ("margin",))["margin"].drop_nulls().to_list(),
         lengths=read_lengths(data / "tokenize", "train"),
         evaluation=read_metrics(metrics / "evaluate.json", "evaluate"),
-        slices=read_slices(data / "evaluate" / "slices.parquet"),
+        slices=_table(data / "evaluate" / "slices.parquet", EVALUATED_SLICES, "evaluate"),
         benchmarks=_benchmarks(metrics / "benchmark.json"),
         comparison=read_comparison(data / "compare"),
         training=read_metrics(metrics / "train" / "metrics.json", "train"),

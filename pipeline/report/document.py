@@ -53,7 +53,7 @@ def report_document(artifacts: Artifacts) -> dict[str, Any]:
         },
         "evaluation": dict(artifacts.evaluation),
         "turned": {"right": right, "wrong": wrong},
-        "slices": [] if slices is None else slices.to_dicts(),
+        "slices": slices.to_dicts(),
         "benchmarks": dict(artifacts.benchmarks),
         "variants": None if comparison is None else dict(comparison.summary),
         "lineage": _lineage(artifacts),

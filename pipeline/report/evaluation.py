@@ -167,10 +167,8 @@ def _plain(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def slice_grids(slices: pl.DataFrame | None) -> list[tuple[str, Grid]]:
+def slice_grids(slices: pl.DataFrame) -> list[tuple[str, Grid]]:
     """A table for each way of cutting the held-out pairs, its rows in the order of the file."""
-    if slices is None:
-        return []
     return [
         (words.title(name), _slice_grid(slices.filter(pl.col("slice") == name)))
         for name in slices["slice"].unique(maintain_order=True)

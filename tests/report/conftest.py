@@ -16,6 +16,7 @@ from pipeline.schema import (
     CLUSTERED_PAIRS,
     COMPLETIONS,
     EVALUATED_PAIRS,
+    EVALUATED_SLICES,
     GENERATIONS,
     LEDGER,
     PAIRS,
@@ -243,7 +244,34 @@ def write_tables(root: Path) -> None:
         write_table(split_pairs(count, first, name), data / "split" / f"{name}.parquet", SPLIT_PAIRS)
     write_table(frame(EVALUATED_PAIRS, evaluated(40)), data / "evaluate" / "pairs.parquet", EVALUATED_PAIRS)
     answers = [generation(index, model) for index in range(24) for model in ("base", "trained")]
+    sampled = {"decoding": "sampled", "response": "Drawn at random."}
+    answers += [generation(0, model) | sampled for model in ("base", "trained")]
     write_table(frame(GENERATIONS, answers), data / "evaluate" / "generations.parquet", GENERATIONS)
+    write_slices(root, ("base", "trained"))
+
+
+def write_slices(root: Path, models: tuple[str, ...]) -> None:
+    """Three slices of each model."""
+    cut = [("source", "evol_instruct"), ("source", f"other {SCRIPT}"), ("turns", "1")]
+    rows = [
+        {
+            "model": model,
+            "slice": name,
+            "value": value,
+            "pairs": 20,
+            "accuracy": 0.75,
+            "accuracy_low": 0.55,
+            "accuracy_high": 0.9,
+            "log_odds_margin": 0.31,
+            "chosen_nll": 1.2,
+            "rejected_nll": 1.9,
+        }
+        for model in models
+        for name, value in cut
+    ]
+    write_table(
+        frame(EVALUATED_SLICES, rows), root / "data" / "evaluate" / "slices.parquet", EVALUATED_SLICES
+    )
 
 
 def write_shards(root: Path) -> None:
@@ -322,24 +350,7 @@ def with_all(root: Path) -> None:
     }
     values["length_baseline"] = {"choose_longer": 0.62, "choose_shorter": 0.38}
     write_json(path, values)
-    cut = [("source", "evol_instruct"), ("source", f"other {SCRIPT}"), ("turns", "1")]
-    rows = [
-        {
-            "model": model,
-            "slice": name,
-            "value": value,
-            "pairs": 20,
-            "accuracy": 0.75,
-            "accuracy_low": 0.55,
-            "accuracy_high": 0.9,
-            "log_odds_margin": 0.31,
-            "chosen_nll": 1.2,
-            "rejected_nll": 1.9,
-        }
-        for model in MODEL_KEYS
-        for name, value in cut
-    ]
-    pl.DataFrame(rows).write_parquet(root / "data" / "evaluate" / "slices.parquet")
+    write_slices(root, MODEL_KEYS)
     score = {
         "prompt_strict": 0.299,
         "intervals": {"prompt_strict": {"low": 0.26, "high": 0.34}},

@@ -76,7 +76,6 @@ def test_evaluation_without_the_newer_keys(made: Path) -> None:
     values = read_json(made / "metrics/evaluate.json")
     assert texts(evaluation.evaluation_grid(values))["Preference accuracy"] == ["50.0%", "80.0%"]
     assert evaluation.outcomes(values) == [] and evaluation.length_baseline(values) == ""
-    assert evaluation.slice_grids(None) == []
 
 
 def test_benchmarks_say_what_is_known_of_contamination(full: Path) -> None:

@@ -82,6 +82,12 @@ def test_equal_inputs_give_equal_bytes(made: Path, html: str, tmp_path: Path) ->
         assert (tmp_path / "again" / name).read_bytes() == (made / "reports" / name).read_bytes()
 
 
+def test_sampled_answers_are_not_shown(made: Path, html: str) -> None:
+    answers = read_table(made / "data/evaluate/generations.parquet", GENERATIONS)
+    assert "Drawn at random." in answers["response"].to_list()
+    assert "Drawn at random." not in html
+
+
 def test_charts_take_their_colours_from_the_page(html: str) -> None:
     charts = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
     assert len(charts) == 4 + 4 + 4  # training, data, spreads
