@@ -285,6 +285,13 @@ class SplitParams(Section):
     max_train: OptionalLimit = Field(None, description="Most training pairs (rest to the ledger); null: all.")
     max_validation: OptionalLimit = Field(None, description="Most validation pairs; null: all.")
     max_test: OptionalLimit = Field(None, description="Most test pairs; null: all.")
+    flip_train: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of the training pairs whose chosen and rejected change places, drawn by pair_id: "
+        "noise put in on purpose. 0.5 leaves labels that say nothing.",
+    )
 
     @model_validator(mode="after")
     def _leaves_train(self) -> SplitParams:
@@ -384,15 +391,22 @@ class LoraParams(Section):
         return self
 
 
+WITH_REFERENCE = frozenset({"dpo"})
+"""Values of ``train.objective`` whose loss takes log-probabilities of the model before training."""
+
+
 class TrainParams(Section):
     """ORPO training (arXiv 2403.07691)."""
 
-    objective: Literal["orpo", "sft", "odds_only", "probability_ratio"] = Field(
+    objective: Literal["orpo", "sft", "odds_only", "probability_ratio", "dpo"] = Field(
         "orpo",
         description="ORPO (eq. 6), or an ablation: L_SFT alone, the weighted odds-ratio term alone, or ORPO "
-        "with P in the place of the odds.",
+        "with P in the place of the odds; or DPO (arXiv 2305.18290, eq. 7), to compare with.",
     )
     lambda_: float = Field(0.5, ge=0.0, alias="lambda", description="Weight of the odds-ratio term (eq. 6).")
+    beta: float = Field(
+        0.1, gt=0.0, description="DPO's tie to the base model: the larger, the closer to it; ORPO has none."
+    )
     dialect: Literal["paper", "official", "trl", "llamafactory"] | None = Field(
         None,
         description="A source whose ORPO is meant, which then stands for nll_scope and nll_reduction; null: "

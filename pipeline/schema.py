@@ -197,6 +197,35 @@ TRUTH = Table(
 )
 """What the sample generator planted, row by row."""
 
+FLIPPED_PAIRS = Table(
+    "flipped pairs",
+    {
+        "pair_id": Column(pl.String(), "The training pair whose labels were swapped."),
+        "row_id": Column(pl.String(), "The raw row it comes from."),
+        "draw": Column(pl.Float64(), "What was drawn for it; below split.flip_train the labels are swapped."),
+    },
+    key=("pair_id",),
+)
+"""Training pairs whose labels split swapped on purpose."""
+
+REFERENCE_LOGPS = Table(
+    "reference log-probabilities",
+    {
+        "pair_id": Column(pl.String(), "The pair."),
+        "chosen_logp_sum": Column(
+            pl.Float64(), "Log-probability of chosen under the base model, summed over its tokens, nats."
+        ),
+        "rejected_logp_sum": Column(pl.Float64(), "The same of rejected."),
+    },
+    key=("pair_id",),
+    invariants={
+        "log-probabilities are finite": lambda: (
+            pl.col("chosen_logp_sum").is_finite() & pl.col("rejected_logp_sum").is_finite()
+        ),
+    },
+)
+"""What DPO's reference model thinks of a pair."""
+
 EVALUATED_PAIRS = Table(
     "evaluated pairs",
     {

@@ -18,6 +18,7 @@ from pipeline.schema import (
     CLUSTERED_PAIRS,
     COMPLETIONS,
     EVALUATED_PAIRS,
+    FLIPPED_PAIRS,
     GENERATIONS,
     GREEDY,
     LEDGER,
@@ -217,7 +218,15 @@ class Artifacts:
         paths = [self.data / "split" / f"{name}.parquet" for name in SPLITS]
         columns = ["pair_id", "split"]
         found = [row for path in paths for row in self._find(path, SPLIT_PAIRS, "pair_id", ids, columns)]
-        return {row["pair_id"]: {"split": row["split"]} for row in found}
+        flips = self._find(
+            self.data / "split" / "flipped.parquet", FLIPPED_PAIRS, "pair_id", ids, ["pair_id"]
+        )
+        flipped = {row["pair_id"] for row in flips}
+        return {
+            row["pair_id"]: {"split": row["split"]}
+            | ({"labels_swapped": True} if row["pair_id"] in flipped else {})
+            for row in found
+        }
 
     def _tokenized(self, ids: list[str]) -> dict[str, Row]:
         """The shard of each pair, its place in it, and its lengths in tokens."""

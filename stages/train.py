@@ -1,4 +1,4 @@
-"""Stage train: ORPO on the training shards, to models/trained, with its curves in metrics/train.
+"""Stage train: ORPO, or what it is compared with, to models/trained, with its curves in metrics/train.
 
 A stage that was killed goes on from its latest checkpoint in models/checkpoints when it is run again; one
 that ends well leaves none.
@@ -11,7 +11,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.files import atomic_folder, read_json, write_json
-from pipeline.params import Params, TrainParams
+from pipeline.params import WITH_REFERENCE, Params, TrainParams
 from pipeline.tokens.manifest import check_fingerprints
 from pipeline.tokens.shards import ShardSet
 from pipeline.tokens.tokenizer import load_tokenizer, template_fingerprint, tokenizer_fingerprint
@@ -26,6 +26,7 @@ from pipeline.training.model import merge_adapters, save_model
 from pipeline.training.parallel import parallelize
 from pipeline.training.prepare import prepare_model
 from pipeline.training.ranks import is_main
+from pipeline.training.reference_file import read_references
 from pipeline.training.rng import seed_everything
 from pipeline.training.step_model import StepModel
 from pipeline.training.trackers import open_trackers
@@ -51,8 +52,14 @@ def _train(params: Params) -> None:
     fingerprints = tokenizer_fingerprint(tokenizer), template_fingerprint(tokenizer)
     check_fingerprints(shards.manifest, MODELS / "base", *fingerprints)
     load = partial(prepare_model, MODELS / "base", params.train, params.model.trust_remote_code)
-    module = parallelize(StepModel(load(), int(tokenizer.pad_token_id), params.train), params.train)
-    fingerprint = run_fingerprint(params.train, shards.manifest, base)
+    references = None
+    if params.train.objective in WITH_REFERENCE:
+        references = read_references(DATA / "reference", base, shards.manifest)
+    step_model = StepModel(load(), int(tokenizer.pad_token_id), params.train, references)
+    module = parallelize(step_model, params.train)
+    fingerprint = run_fingerprint(
+        params.train, shards.manifest, base, references.fingerprint if references else None
+    )
     checkpoints = Checkpoints(
         CHECKPOINTS, fingerprint, params.train.checkpoint_every, params.train.keep_checkpoints
     )

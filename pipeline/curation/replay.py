@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from pipeline.curation.decisions import Decided, Decision
+from pipeline.labels import MARGINS, swap_labels
 from pipeline.ledger import Ledger, conserve
 from pipeline.schema import CLUSTERED_PAIRS
 from pipeline.tables import Blocks, HeldTable
@@ -24,8 +25,6 @@ STALE = {
 """Columns of the decisions that could not be applied."""
 
 _APPLIED = ["pair_id", "action", "new_chosen", "new_rejected", "said"]
-_SIDES = (("chosen", "rejected"), ("rejected", "chosen"))
-_MARGINS = ("margin", "aspect_margin")
 
 
 def apply_decisions(pairs: pl.DataFrame, decided: Decided) -> tuple[pl.DataFrame, Ledger, pl.DataFrame]:
@@ -112,7 +111,8 @@ class Replay:
         dropped = pl.col("action").eq_missing(pl.lit("drop"))
         entries = decided.filter(dropped).with_columns(detail=pl.col("said"))
         ledger.add("dropped_by_annotator", entries)
-        return _edited(_swapped(decided.filter(~dropped)))
+        swapped = swap_labels(decided.filter(~dropped), pl.col("action").eq_missing(pl.lit("swap")))
+        return _edited(swapped)
 
 
 def _frame(latest: dict[int, Decision]) -> pl.DataFrame:
@@ -128,18 +128,6 @@ def _frame(latest: dict[int, Decision]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema).with_columns(said=said)
 
 
-def _swapped(pairs: pl.DataFrame) -> pl.DataFrame:
-    swap = pl.col("action").eq_missing(pl.lit("swap"))
-    exchanged = [
-        pl.when(swap).then(pl.col(f"{other}{part}")).otherwise(pl.col(f"{side}{part}")).alias(f"{side}{part}")
-        for side, other in _SIDES
-        for part in ("", "_score", "_model")
-    ]
-    # A conflict stays one: swapping turns both orders round.
-    margins = [pl.when(swap).then(-pl.col(name)).otherwise(pl.col(name)).alias(name) for name in _MARGINS]
-    return pairs.with_columns(*exchanged, *margins)
-
-
 def _edited(pairs: pl.DataFrame) -> pl.DataFrame:
     changed = {
         side: (pl.col(f"new_{side}") != pl.col(side)).fill_null(False) for side in ("chosen", "rejected")
@@ -151,5 +139,5 @@ def _edited(pairs: pl.DataFrame) -> pl.DataFrame:
         for part in ("_score", "_model")
     ]
     judged = (changed["chosen"] | changed["rejected"]).not_()
-    columns += [pl.when(judged).then(pl.col(name)).alias(name) for name in (*_MARGINS, "conflict")]
+    columns += [pl.when(judged).then(pl.col(name)).alias(name) for name in (*MARGINS, "conflict")]
     return pairs.with_columns(*columns)

@@ -58,6 +58,8 @@ class Batch:
         in_response: Whether each target belongs to a response, bool (targets,); the others are the prompt's.
         per_pair: How many targets each pair has, in order.
         pair_ids: The pairs, in order.
+        reference: Log-probability of each pair's chosen (first row) and rejected response under the reference
+            model, summed over its tokens, shape (2, pairs); None where the objective needs none.
     """
 
     input_ids: Tensor
@@ -70,6 +72,7 @@ class Batch:
     in_response: Tensor
     per_pair: tuple[int, ...]
     pair_ids: tuple[str, ...]
+    reference: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""

@@ -22,8 +22,11 @@ OBJECTIVES = {
     "sft": "Supervised fine-tuning on the chosen responses",
     "odds_only": "ORPO's odds-ratio term alone (arXiv 2403.07691, eq. 7)",
     "probability_ratio": "ORPO with probabilities for odds (arXiv 2403.07691)",
+    "dpo": "DPO (arXiv 2305.18290)",
 }
 """What each ``train.objective`` is called."""
+
+_METHODS = {"orpo": "ORPO", "dpo": "DPO"}
 
 
 def training_lineage(
@@ -72,7 +75,8 @@ def base_name(base: Mapping[str, Any]) -> str:
 def model_card(lineage: Mapping[str, Any]) -> str:
     """A model card in Markdown with Hugging Face front matter, from :func:`training_lineage`."""
     base, params, data = lineage["base"], lineage["params"], lineage["data"]
-    front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags:", "- orpo"]
+    front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags:"]
+    front += ["- dpo" if params["objective"] == "dpo" else "- orpo"]
     front += ["- preference-optimization"]
     if base["source"] == "hub":
         front.append(f"base_model: {base['repo']}")
@@ -101,9 +105,9 @@ def model_card(lineage: Mapping[str, Any]) -> str:
             *front,
             "---",
             "",
-            f"# A model aligned with {'ORPO' if params['objective'] == 'orpo' else 'an ablation of ORPO'}",
+            f"# A model aligned with {_METHODS.get(params['objective'], 'an ablation of ORPO')}",
             "",
-            "Trained on preference pairs in one stage, without a reference model. The numbers that judge it",
+            f"Trained on preference pairs in one stage, {_against(params)}. The numbers that judge it",
             "are in `metrics/evaluate.json` and `reports/report.html` of the project that made it.",
             "",
             *table,
@@ -114,6 +118,11 @@ def model_card(lineage: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _against(params: Mapping[str, Any]) -> str:
+    """Whether there was a reference model, in words."""
+    return "with its base model as reference" if params["objective"] == "dpo" else "without a reference model"
 
 
 def _warmup(params: Mapping[str, Any]) -> str:
@@ -135,6 +144,8 @@ def _objective(name: str, params: TrainParams) -> str:
     """The objective in words: its name, its weight, and the tokens and average of its likelihood term."""
     objective = objective_of(params)
     words = [name]
+    if objective.name == "dpo":
+        return f"{name}, beta {objective.beta:g}"
     if objective.name != "sft":
         words.append(f"lambda {objective.lambda_:g}")
     if objective.name != "odds_only":

@@ -74,4 +74,4 @@ def objective_of(params: TrainParams) -> Objective:
     form = NllForm(params.nll_scope, params.nll_reduction)
     if params.dialect is not None:
         form = DIALECTS[params.dialect]
-    return Objective(params.objective, params.lambda_, form.scope, form.reduction)
+    return Objective(params.objective, params.lambda_, form.scope, form.reduction, params.beta)

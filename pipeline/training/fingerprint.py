@@ -22,7 +22,10 @@ depends on ``epochs``; how a step is cut, on ``micro_batch_tokens``, and with it
 
 
 def run_fingerprint(
-    params: TrainParams, manifest: Mapping[str, Any], base: Mapping[str, Any]
+    params: TrainParams,
+    manifest: Mapping[str, Any],
+    base: Mapping[str, Any],
+    references: str | None = None,
 ) -> dict[str, Any]:
     """Everything a run's result depends on, for :class:`~pipeline.training.checkpoint.Checkpoints`.
 
@@ -30,6 +33,7 @@ def run_fingerprint(
         params: The ``train`` section.
         manifest: Manifest of the shard set; the hashes of the shards of train and validation are taken.
         base: Lineage of the base model.
+        references: Fingerprint of the reference model's log-probabilities; None without.
     """
     shards = {
         split: [shard["sha256"] for shard in entry["shards"]]
@@ -41,6 +45,7 @@ def run_fingerprint(
         "train": params.model_dump(mode="json", by_alias=True, exclude=set(HARMLESS)),
         "data": shards,
         "base": dict(base),
+        "references": references,
         "ranks": ranks.count(),
         "versions": {name: version(name) for name in LIBRARIES},
     }

@@ -110,6 +110,7 @@ def head_loss(states: Tensor, head: nn.Linear, task: Task, scratch: Scratch | No
         margin=torch.cat([part.margin for part in terms]),
         chosen=torch.cat([part.chosen for part in terms]),
         rejected=torch.cat([part.rejected for part in terms]),
+        rewards=torch.cat([part.rewards for part in terms]),
     )
 
 
@@ -269,7 +270,10 @@ def _objective(logps: Tensor, group: Group, task: Task, with_gradient: bool) -> 
     """The group's terms, and the derivative of its loss by each target's log-probability."""
     with torch.set_grad_enabled(with_gradient):
         leaf = logps.detach().requires_grad_(with_gradient)
-        terms = _reduced(leaf, group, task.batch).loss_terms(task.totals, task.objective)
+        reference = task.batch.reference
+        if reference is not None:
+            reference = reference[:, group.first_pair : group.last_pair]
+        terms = _reduced(leaf, group, task.batch).loss_terms(task.totals, task.objective, reference)
         coefficients = torch.autograd.grad(terms.loss, leaf)[0] if with_gradient else logps
     return terms.detach(), coefficients
 

@@ -1,4 +1,4 @@
-"""The ORPO objective (Hong, Lee, Thorne, arXiv 2403.07691), in float32 from per-token log-probabilities.
+"""The ORPO objective (Hong, Lee, Thorne, arXiv 2403.07691) and DPO beside it, in float32 or wider.
 
 With log P(y|x) the mean log-probability per response token (eq. 3) and odds = P / (1 - P) (eq. 4)::
 
@@ -11,6 +11,12 @@ and the objectives that take it apart (``train.objective``)::
     sft                L_SFT
     odds_only          lambda * L_OR, eq. 6 without its first term
     probability_ratio  L_SFT + lambda * L_PR, L_PR = -log sigmoid(log P(chosen) - log P(rejected))
+
+and the objective that it is compared with (Rafailov et al., arXiv 2305.18290, eq. 7), where log-probabilities
+are summed over a response, not averaged, and those of the model before training are taken off::
+
+    dpo                -log sigmoid(beta * (log P(chosen) - log P_ref(chosen)
+                                            - (log P(rejected) - log P_ref(rejected))))
 
 Which tokens L_SFT covers and how it is averaged: :mod:`pipeline.training.dialects`. The paper prints the
 gradient of L_OR as delta * h (eq. 8-10); the derivative of eq. 7 is -delta * h, and that is what is trained.
@@ -25,9 +31,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from pipeline.params import WITH_REFERENCE
 from pipeline.training.totals import StepTotals
 
-ObjectiveName = Literal["orpo", "sft", "odds_only", "probability_ratio"]
+ObjectiveName = Literal["orpo", "sft", "odds_only", "probability_ratio", "dpo"]
 NllScope = Literal["response", "full"]
 NllReduction = Literal["token_mean", "sequence_mean"]
 
@@ -84,21 +91,45 @@ def probability_ratio_loss(chosen_logp: Tensor, rejected_logp: Tensor) -> Tensor
     return -logsigmoid(_widened(chosen_logp) - _widened(rejected_logp))
 
 
+def reward_margin(chosen_sum: Tensor, rejected_sum: Tensor, reference: Tensor, beta: float) -> Tensor:
+    """Implicit reward of chosen minus that of rejected, the argument of the sigmoid in DPO's eq. 7.
+
+    Args:
+        chosen_sum: Log-probability of each chosen response, summed over its tokens, shape (pairs,).
+        rejected_sum: The same of each rejected response.
+        reference: Those of the reference model, chosen in the first row, shape (2, pairs).
+        beta: Strength of the tie to the reference model.
+
+    Returns:
+        Shape (pairs,), in float32 or wider.
+    """
+    chosen = _widened(chosen_sum) - reference[0]
+    rejected = _widened(rejected_sum) - reference[1]
+    return beta * (chosen - rejected)
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a run minimises.
 
     Attributes:
         name: Which terms there are (see the module).
-        lambda_: Weight of the preference term (eq. 6).
+        lambda_: Weight of the preference term (eq. 6); DPO has none.
         nll_scope: Tokens of the chosen sequence in L_SFT: the response's, or the prompt's too.
         nll_reduction: How L_SFT is averaged: over the step's tokens, or over each sequence, then over pairs.
+        beta: DPO's tie to the reference model.
     """
 
     name: ObjectiveName
     lambda_: float
     nll_scope: NllScope = "response"
     nll_reduction: NllReduction = "token_mean"
+    beta: float = 0.1
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the loss takes log-probabilities of the model before training."""
+        return self.name in WITH_REFERENCE
 
     def combine(self, nll: _Value, preference: _Value) -> _Value:
         """The loss from L_SFT and the preference term, each already averaged; floats or tensors.
@@ -107,6 +138,8 @@ class Objective:
         """
         if self.name == "sft":
             return nll
+        if self.name == "dpo":
+            return preference
         if self.name == "odds_only":
             return self.lambda_ * preference
         return nll + self.lambda_ * preference
@@ -120,10 +153,13 @@ class LossTerms:
         loss: A scalar to call backward on.
         nll: L_SFT, detached; measured under every objective.
         odds_ratio: L_OR, mean over the step's pairs, detached; measured under every objective.
-        preference: The term lambda weighs, detached: L_PR for probability_ratio, else L_OR.
+        preference: The preference term before its weight, detached: L_PR for probability_ratio, DPO's loss
+            for dpo, else L_OR.
         margin: log odds margin of each pair, detached, shape (pairs in the micro-batch,).
         chosen: Mean log-probability per token of each chosen response (eq. 3), detached, shape (pairs,).
         rejected: The same of each rejected response.
+        rewards: :func:`reward_margin` of each pair, detached, shape (pairs,); (0,) where the objective
+            needs no reference.
     """
 
     loss: Tensor
@@ -133,6 +169,7 @@ class LossTerms:
     margin: Tensor
     chosen: Tensor
     rejected: Tensor
+    rewards: Tensor
 
     def detach(self) -> LossTerms:
         """The same, without a way back."""
@@ -140,7 +177,12 @@ class LossTerms:
 
 
 def loss_terms(
-    nll_sum: Tensor, chosen_logp: Tensor, rejected_logp: Tensor, totals: StepTotals, objective: Objective
+    nll_sum: Tensor,
+    chosen_logp: Tensor,
+    rejected_logp: Tensor,
+    totals: StepTotals,
+    objective: Objective,
+    rewards: Tensor | None = None,
 ) -> LossTerms:
     """The objective on a micro-batch, as its share of the optimizer step.
 
@@ -151,6 +193,10 @@ def loss_terms(
         rejected_logp: The same of each rejected response.
         totals: The whole step's, over all micro-batches and ranks.
         objective: What to minimise.
+        rewards: :func:`reward_margin` of each pair, for an objective that needs a reference.
+
+    Raises:
+        ValueError: If it needs one, and there are no rewards.
     """
     margin = log_odds_margin(chosen_logp, rejected_logp)
     nll = _widened(nll_sum) / totals.nll_divisor
@@ -158,6 +204,10 @@ def loss_terms(
     preference = odds_ratio
     if objective.name == "probability_ratio":
         preference = probability_ratio_loss(chosen_logp, rejected_logp).sum() / totals.pairs
+    if objective.needs_reference:
+        if rewards is None:
+            raise ValueError(f"objective {objective.name} needs the reference model's log-probabilities")
+        preference = -logsigmoid(rewards).sum() / totals.pairs
     return LossTerms(
         loss=objective.combine(nll, preference),
         nll=nll.detach(),
@@ -166,4 +216,5 @@ def loss_terms(
         margin=margin.detach(),
         chosen=chosen_logp.detach(),
         rejected=rejected_logp.detach(),
+        rewards=margin.new_zeros(0) if rewards is None else rewards.detach(),
     )

@@ -21,6 +21,12 @@ from pipeline.training.totals import StepTotals, step_totals
 MEANS = ("loss", "nll", "odds_ratio_term", "chosen_logp", "rejected_logp", "log_odds", "accuracy")
 """What every objective reports of a step."""
 
+OWN = {
+    "probability_ratio": ("probability_ratio_term",),
+    "dpo": ("reward_margin", "reward_accuracy"),
+}
+"""What an objective reports besides."""
+
 VALIDATION_PAIRS = 256
 """Pairs whose micro-batches are laid out at once in a validation pass; only memory depends on it."""
 
@@ -35,7 +41,8 @@ def optimizer_step(module: nn.Module, optimizer: Optimizer, pairs: Sequence[Toke
 
     Returns:
         loss, nll, odds_ratio_term, chosen_logp, rejected_logp, log_odds, accuracy (means over the step), for
-        probability_ratio its own term, and grad_norm (before clipping). The same on every rank.
+        probability_ratio its own term, for dpo reward_margin and reward_accuracy, and grad_norm (before
+        clipping). The same on every rank.
 
     Raises:
         PipelineError: If the loss or the gradient is NaN or infinite; no update is made.
@@ -66,8 +73,8 @@ def validate(module: nn.Module, pairs: Sequence[TokenPair]) -> Metrics:
         pairs: The whole split's, the same on every rank; each takes its share of them.
 
     Returns:
-        loss, nll, odds_ratio_term, chosen_logp, rejected_logp, log_odds, accuracy, for probability_ratio its
-        own term; empty without pairs. The same on every rank.
+        loss, nll, odds_ratio_term, chosen_logp, rejected_logp, log_odds, accuracy, and what
+        :func:`optimizer_step` gives for the objective; empty without pairs. The same on every rank.
     """
     if not pairs:
         return {}
@@ -95,9 +102,7 @@ class _Sums:
 
     def __init__(self, step_model: StepModel, pairs: Sequence[TokenPair]) -> None:
         self.totals = totals_of(step_model, pairs)
-        self._names = list(MEANS)
-        if step_model.objective.name == "probability_ratio":
-            self._names.append("probability_ratio_term")
+        self._names = [*MEANS, *OWN.get(step_model.objective.name, ())]
         # A rank without pairs has zeros.
         self._sums = torch.zeros(len(self._names), dtype=torch.float64, device=step_model.model.device)
 
@@ -111,9 +116,13 @@ class _Sums:
             terms.rejected.double().sum() / self.totals.pairs,
             terms.margin.double().sum() / self.totals.pairs,
             (terms.margin > 0).double().sum() / self.totals.pairs,
-            terms.preference,
         ]
-        self._sums += torch.stack([share.double() for share in shares[: len(self._names)]])
+        if "probability_ratio_term" in self._names:
+            shares.append(terms.preference)
+        if "reward_margin" in self._names:
+            shares.append(terms.rewards.double().sum() / self.totals.pairs)
+            shares.append((terms.rewards > 0).double().sum() / self.totals.pairs)
+        self._sums += torch.stack([share.double() for share in shares])
 
     def over_ranks(self) -> Metrics:
         """The means by name, the same on every rank."""

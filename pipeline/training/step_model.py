@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -15,10 +16,12 @@ from pipeline.training.batch import Batch, pack, pad
 from pipeline.training.dialects import objective_of
 from pipeline.training.forward import pair_logps, target_states, why_not_packed
 from pipeline.training.head import Scratch, Task, head_loss
+from pipeline.training.logps import PairLogps
 from pipeline.training.model import autocast
 from pipeline.training.objective import LossTerms
 from pipeline.training.packing import plan_bins, plan_rows
 from pipeline.training.ranks import say
+from pipeline.training.reference_file import References
 from pipeline.training.totals import StepTotals
 
 
@@ -32,14 +35,28 @@ class StepModel(nn.Module):
         model: The language model; its parameters are this module's.
         pad_id: Padding token; any id does, padding is masked.
         params: The ``train`` section.
+        references: Log-probabilities under the reference model, of every pair that may come, where the
+            objective needs them.
+
+    Raises:
+        ValueError: If it needs them, and there are none.
     """
 
-    def __init__(self, model: PreTrainedModel, pad_id: int, params: TrainParams) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        pad_id: int,
+        params: TrainParams,
+        references: References | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.pad_id = pad_id
         self.params = params
         self.objective = objective_of(params)
+        if self.objective.needs_reference and references is None:
+            raise ValueError(f"objective {self.objective.name} needs the reference model's log-probabilities")
+        self.references = references if self.objective.needs_reference else None
         self._scratch = Scratch()
         self.packs = params.shared_prefix and _made_to_pack(model)
 
@@ -60,6 +77,10 @@ class StepModel(nn.Module):
         """Pairs as one batch, packed or padded, on the model's device."""
         with_prompt = self.objective.nll_scope == "full"
         batch = pack(pairs, with_prompt) if self.packs else pad(pairs, self.pad_id, with_prompt)
+        if self.references is not None:
+            wide = self.model.dtype == torch.float64
+            values = torch.from_numpy(self.references.of(batch.pair_ids))
+            batch = replace(batch, reference=values if wide else values.float())
         return batch.to(self.model.device)
 
     def forward(self, batch: Batch, totals: StepTotals) -> LossTerms:
@@ -75,7 +96,13 @@ class StepModel(nn.Module):
             if type(head) is nn.Linear:
                 states = target_states(self.model, batch)
                 return head_loss(states, head, Task(batch, totals, self.objective), self._scratch)
-            return pair_logps(self.model, batch).loss_terms(totals, self.objective)
+            return pair_logps(self.model, batch).loss_terms(totals, self.objective, batch.reference)
+
+    @torch.no_grad()
+    def logps(self, batch: Batch) -> PairLogps:
+        """The pairs' log-probabilities alone, by the same pass."""
+        with autocast(self.model.device, self.params.dtype):
+            return pair_logps(self.model, batch)
 
 
 def _made_to_pack(model: PreTrainedModel) -> bool:

@@ -33,6 +33,7 @@ from stages import (
     filter,
     pull,
     pull_model,
+    reference,
     report,
     split,
     tokenize,
@@ -42,7 +43,7 @@ from stages import (
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "../shared/data"
 DATA = (pull, pull_model, binarize, filter, decontaminate, dedupe, curate, split)
-MODEL = (tokenize, train, evaluate, report)
+MODEL = (tokenize, reference, train, evaluate, report)
 BENCHMARK = ROOT / "pipeline/sources/sample_benchmark.jsonl"
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import get_args
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given
@@ -14,12 +17,13 @@ from torch import Tensor, nn
 
 import pipeline.training.head as module
 from pipeline.params import parse_params
+from pipeline.tokens.shards import TokenPair
 from pipeline.training.batch import pack
 from pipeline.training.dialects import DIALECTS, objective_of
 from pipeline.training.head import Group, Task, groups, head_loss
 from pipeline.training.linear import product
 from pipeline.training.logps import reduce_logps
-from pipeline.training.objective import LossTerms, Objective, ObjectiveName, loss_terms
+from pipeline.training.objective import LossTerms, Objective, ObjectiveName
 from pipeline.training.totals import StepTotals, step_totals
 from tests.training.conftest import make_pair, make_pairs
 from tests.training.largest import Largest
@@ -72,7 +76,18 @@ def task_of(objective: Objective, pairs: int = 6) -> Task:
     whole = StepTotals(
         totals.pairs + 2, totals.nll_divisor + (2 if objective.nll_reduction == "sequence_mean" else 31)
     )
-    return Task(pack(part, objective.nll_scope == "full"), whole, objective)
+    batch = pack(part, objective.nll_scope == "full")
+    if objective.needs_reference:
+        # Near what random weights give, so that no pair's sigmoid is 0 or 1.
+        torch.manual_seed(2)
+        noise = torch.randn(2, len(part), dtype=torch.float64)
+        sums = [[-5.6 * len(ids) for ids in side] for side in zip(*map(responses, part), strict=True)]
+        batch = replace(batch, reference=noise + torch.tensor(sums, dtype=torch.float64))
+    return Task(batch, whole, objective)
+
+
+def responses(pair: TokenPair) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    return pair.chosen_ids, pair.rejected_ids
 
 
 def operands(task: Task, dtype: torch.dtype, bias: bool = True) -> tuple[Tensor, nn.Linear]:
@@ -90,8 +105,7 @@ def by_autograd(states: Tensor, head: nn.Linear, task: Task) -> LossTerms:
     batch = task.batch
     logps = logits.log_softmax(-1)[torch.arange(len(logits)), batch.labels]
     reduced = reduce_logps(logps, batch.sequences, batch.in_response, len(batch.pair_ids))
-    nll = reduced.nll(task.objective)
-    return loss_terms(nll, reduced.chosen, reduced.rejected, task.totals, task.objective)
+    return reduced.loss_terms(task.totals, task.objective, batch.reference)
 
 
 def gradients(terms: LossTerms, states: Tensor, head: nn.Linear) -> list[Tensor]:

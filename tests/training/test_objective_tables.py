@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -13,7 +14,7 @@ from torch import Tensor
 from pipeline.tokens.shards import TokenPair
 from pipeline.training.batch import pack, pad
 from pipeline.training.head import Task
-from pipeline.training.objective import NllReduction, NllScope, Objective, ObjectiveName, loss_terms
+from pipeline.training.objective import NllReduction, NllScope, Objective, ObjectiveName
 from pipeline.training.totals import step_totals
 from tests.training.tables import Table, pair
 
@@ -29,17 +30,24 @@ def table(after_0: float, after_1: float, dtype: torch.dtype = torch.float64) ->
 Loss = Callable[[Table, list[TokenPair], Objective], Tensor]
 
 
+def reference(pairs: list[TokenPair]) -> Tensor:
+    """A reference model for which every next token is a coin's toss: log 2 nats a token."""
+    lengths = [[len(p.chosen_ids) for p in pairs], [len(p.rejected_ids) for p in pairs]]
+    return -math.log(2) * torch.tensor(lengths, dtype=torch.float32)
+
+
 def by_autograd(model: Table, pairs: list[TokenPair], objective: Objective) -> Tensor:
     """Padded rows, logits and autograd."""
     logps = model.logps(pad(pairs, 0, objective.nll_scope == "full"))
     totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-    return loss_terms(logps.nll(objective), logps.chosen, logps.rejected, totals, objective).loss
+    return logps.loss_terms(totals, objective, reference(pairs)).loss
 
 
 def by_head(model: Table, pairs: list[TokenPair], objective: Objective) -> Tensor:
     """One packed row, and the head that makes its own gradient."""
     totals = step_totals(pairs, objective.nll_scope, objective.nll_reduction)
-    return model.head_loss(Task(pack(pairs, objective.nll_scope == "full"), totals, objective)).loss
+    batch = replace(pack(pairs, objective.nll_scope == "full"), reference=reference(pairs))
+    return model.head_loss(Task(batch, totals, objective)).loss
 
 
 @pytest.fixture(params=[by_autograd, by_head], ids=["autograd", "head"])
@@ -59,11 +67,14 @@ def loss(request: pytest.FixtureRequest) -> Loss:
         ("sft", math.log(4 / 3), -0.25),
         ("odds_only", 0.5 * math.log(10 / 9), -0.5 * 0.2),
         ("probability_ratio", 1.5 * math.log(4 / 3), -0.25 - 0.5 * 0.25),
+        # Of one token each, the reference is log 2 on both sides: rewards differ by beta * t, with beta 2.
+        # -log s(2 log 3) = log(10/9), slope -2 s(-2 log 3) = -1/5.
+        ("dpo", math.log(10 / 9), -0.2),
     ],
 )
 def test_one_token_responses_by_hand(name: ObjectiveName, value: float, gradient: float, loss: Loss) -> None:
     model = table(0.75, 0.5)
-    found = loss(model, [pair([0], [1], [0])], Objective(name, 0.5))
+    found = loss(model, [pair([0], [1], [0])], Objective(name, 0.5, beta=2.0))
     found.backward()
     assert found.item() == pytest.approx(value, abs=1e-12)
     slopes = model.head.weight.grad
@@ -136,6 +147,18 @@ def test_extremes_are_finite(case: str, name: ObjectiveName, dtype: torch.dtype,
     found.backward()
     assert found.dtype == torch.float32 and torch.isfinite(found)
     assert model.head.weight.grad is not None and torch.isfinite(model.head.weight.grad).all()
+
+
+def test_dpo_sums_over_tokens_and_takes_the_reference_off_by_hand(loss: Loss) -> None:
+    # After 0 comes 1 with 3/4, after 1 with 1/2. Chosen 1 1 1: log 3/4 + 2 log 1/2 against 3 log 1/2, so
+    # log 3/2; rejected 0: log 1/4 against log 1/2, so -log 2. They differ by log 3; beta is 1/2.
+    # The second pair is the first with its labels swapped. -log s(+-log 3 / 2):
+    pairs = [pair([0], [1, 1, 1], [0]), pair([0], [0], [1, 1, 1])]
+    root = math.sqrt(3)
+    expected = (math.log(1 + 1 / root) + math.log(1 + root)) / 2
+    found = loss(table(0.75, 0.5), pairs, Objective("dpo", 9.0, beta=0.5))
+    # The reference is given in float32.
+    assert found.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_identical_responses_pull_neither_way(loss: Loss) -> None:
