@@ -128,6 +128,35 @@ def push(
         print("Nothing was sent. To upload, say --no-dry-run.")
 
 
+@app.command()
+def compare(
+    variants: Annotated[
+        Path | None, typer.Option(help="A file of variants; without it those of evaluate.compare.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="dotted.key=value for all variants that are trained.")
+    ] = None,
+) -> None:
+    """Train or load variants one after another, and lay them side by side."""
+    from pipeline.evaluation.side_by_side import write_comparison
+    from pipeline.evaluation.side_by_side_figure import write_curves
+    from pipeline.evaluation.side_by_side_table import comparison_table
+    from pipeline.evaluation.statistics import Resampling
+    from pipeline.evaluation.variant_runs import run_variants
+    from pipeline.evaluation.variants import comparison_of, read_comparison
+    from pipeline.params import load_params
+    from pipeline.summary import plain_console
+
+    params = load_params()
+    comparison = comparison_of(params) if variants is None else read_comparison(variants)
+    results = run_variants(Path(), comparison, settings or [])
+    resampling = Resampling(params.evaluate.intervals.resamples, params.evaluate.intervals.seed)
+    summary = write_comparison(Path("data/compare"), results, resampling)
+    plain_console().print(comparison_table(summary))
+    has_figure = write_curves(Path("reports/compare.svg"), [each.curves for each in results])
+    print(f"\nIn data/compare{' and reports/compare.svg' if has_figure else ''}")
+
+
 def _decisions(params: Params, pair_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """The decisions that count on these pairs; none where there is no decisions file."""
     from pipeline.curation.decisions import read_decisions

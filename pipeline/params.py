@@ -11,7 +11,15 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.errors import PipelineError, shorten
 
@@ -502,6 +510,38 @@ class IntervalParams(Section):
     seed: int = Field(0, ge=0, description="Seed of both.")
 
 
+class CompareVariant(Section):
+    """A model that ``python -m pipeline compare`` lays beside others."""
+
+    name: str = Field(
+        pattern="^[a-z0-9][a-z0-9_-]*$", max_length=40, description="What to call it in tables and figures."
+    )
+    settings: dict[str, Any] = Field(
+        {}, alias="set", description="Dotted keys of params.yaml and their values: it is trained with them."
+    )
+    model: str | None = Field(None, description="A model directory instead: it is measured as it is.")
+
+    @model_validator(mode="after")
+    def _trained_or_loaded(self) -> CompareVariant:
+        if self.model is not None and self.settings:
+            raise ValueError("a model that is there already takes no set: give one of the two")
+        if self.name == "base":
+            raise ValueError("base is the name of the base model, which is laid beside them anyway")
+        return self
+
+
+def distinct_variants(variants: list[CompareVariant]) -> list[CompareVariant]:
+    """The variants as they are.
+
+    Raises:
+        ValueError: If two have one name.
+    """
+    names = [variant.name for variant in variants]
+    if len(set(names)) < len(names):
+        raise ValueError(f"each variant needs a name of its own, found {', '.join(names)}")
+    return variants
+
+
 class EvaluateParams(Section):
     """Base against trained."""
 
@@ -548,6 +588,10 @@ class EvaluateParams(Section):
         if taken:
             raise ValueError(f"the name {taken[0]} is taken: call the model otherwise")
         return models
+
+    compare: Annotated[list[CompareVariant], AfterValidator(distinct_variants)] = Field(
+        [], description="What `python -m pipeline compare` trains or loads, and lays side by side."
+    )
 
 
 class ReportParams(Section):
