@@ -22,6 +22,7 @@ from pipeline.schema import (
     CLUSTERED_PAIRS,
     COMPLETIONS,
     EVALUATED_PAIRS,
+    FLIPPED_PAIRS,
     GENERATIONS,
     LEDGER,
     PAIRS,
@@ -136,6 +137,9 @@ def make(root: Path) -> None:
     write(PAIRS, data / "binarize/pairs.parquet", *map(pair, pairs))
     write(PAIRS, data / "filter/pairs.parquet", *map(pair, (KEPT, NEAR, LEAKED, ANNOTATED)))
     write(PAIRS, data / "decontaminate/pairs.parquet", *map(pair, (KEPT, NEAR, ANNOTATED)))
+    write(
+        FLIPPED_PAIRS, data / "split/flipped.parquet", {"pair_id": KEPT, "row_id": row_of(KEPT), "draw": 0.1}
+    )
     clusters = {KEPT: CLUSTER, ANNOTATED: "d" * 16}
     clustered = [pair(pair_id, cluster_id=cluster) for pair_id, cluster in clusters.items()]
     write(CLUSTERED_PAIRS, data / "dedupe/pairs.parquet", *clustered)

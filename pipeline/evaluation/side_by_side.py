@@ -20,15 +20,16 @@
                  "tokens_per_second": 310.0, "steps": 81}}]}
 
 The metrics are accuracy, log_odds_margin, chosen_nll, rejected_nll, odds_ratio_term and, where answers were
-checked, instruction_success. ``low`` and ``high`` are a 95 % interval over prompts, null where there are fewer
-than two (:mod:`pipeline.evaluation.comparison`). ``difference`` is this variant minus ``against``, on the same
-pairs or prompts, with the p-value of a paired test; it is empty for ``against`` itself. In ``cost`` null is
-unknown; tokens_per_second is the median step's, train_seconds and peak_memory_bytes are those of stage train.
+checked, instruction_success. ``low`` and ``high`` are a 95 % interval over prompts, null where there are less
+than two (:mod:`pipeline.evaluation.comparison`). ``difference`` is this variant minus ``against``, pair by
+pair or prompt by prompt, with the p-value of a paired test; it is empty for ``against`` itself. In ``cost``
+null is unknown; tokens_per_second is the median step's, train_seconds and peak_memory_bytes are those of
+stage train.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 

@@ -88,14 +88,14 @@ def training_cost(root: Path, curves: pl.DataFrame) -> dict[str, float | None]:
     """
     train, reference = (_run(root, stage) for stage in ("train", "reference"))
     speeds = curves.filter(metric="tokens_per_second")["value"].to_list()
-    steps = curves.filter(metric="loss")["step"].max()
+    steps = curves.filter(metric="loss")["step"].to_list()
     return {
         "train_seconds": train.get("seconds"),
         "reference_seconds": reference.get("seconds"),
         "peak_memory_bytes": train.get("peak_memory_bytes"),
         # The first steps warm up, and another program may slow one down.
         "tokens_per_second": statistics.median(speeds) if speeds else None,
-        "steps": None if steps is None else int(steps),  # type: ignore[call-overload]
+        "steps": max(steps) if steps else None,
     }
 
 

@@ -22,7 +22,7 @@ from pipeline.files import canonical_json, content_id
 from pipeline.params import CompareVariant, Params, distinct_variants, parse_params, read_yaml
 from pipeline.recipes import Overlay, leaves, merge, override, parse_settings
 
-_NO_FURTHER_COMPARISON = {"evaluate.compare": []}
+_NO_FURTHER_COMPARISON: Mapping[str, Any] = {"evaluate.compare": []}
 """Set for every variant: the list of variants is no part of any of them."""
 
 

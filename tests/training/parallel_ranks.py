@@ -35,6 +35,7 @@ from pipeline.training.step import optimizer_step, totals_of, validate
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
 from tests.training.conftest import make_pair, make_pairs
+from tests.training.runs import made_up_references
 
 PAD = 2
 RANKS = 2
@@ -73,7 +74,8 @@ class Run:
 
     def __init__(self, changes: dict[str, Any]) -> None:
         self.params = train_params(changes)
-        self.module = parallelize(StepModel(fresh_model(self.params), PAD, self.params), self.params)
+        step_model = StepModel(fresh_model(self.params), PAD, self.params, made_up_references())
+        self.module = parallelize(step_model, self.params)
         self.optimizer = make_optimizer(self.module, self.params)
 
     def train(self, all_steps: Sequence[Sequence[TokenPair]]) -> list[float]:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import torch
 from transformers import LlamaForCausalLM
 
 from pipeline.params import TrainParams, parse_params
+from pipeline.schema import REFERENCE_LOGPS
 from pipeline.tokens.manifest import write_manifest
 from pipeline.tokens.shard_writer import write_shards
 from pipeline.tokens.shards import PARTS, ShardSet, TokenPair
@@ -19,6 +21,7 @@ from pipeline.training.logs import StepLog
 from pipeline.training.loop import TrainResult, train
 from pipeline.training.model import add_adapters
 from pipeline.training.parallel import parallelize
+from pipeline.training.reference_file import References
 from pipeline.training.rng import seed_everything
 from pipeline.training.step_model import StepModel
 from tests.conftest import make_model
@@ -32,13 +35,20 @@ def params(**changes: Any) -> TrainParams:
     return parse_params({"train": {"dtype": "float32", **changes}}).train
 
 
+def made_up_references() -> References:
+    """Reference log-probabilities of the tests' pairs, some way from what a tiny model gives them."""
+    names = [*(f"pair{number}" for number in range(24)), "long", "last"]
+    rows = [(name, -60.0 - 3 * place, -60.0 + 2 * place) for place, name in enumerate(names)]
+    return References(pl.DataFrame(rows, schema=REFERENCE_LOGPS.schema(), orient="row"))
+
+
 def step_model(setting: TrainParams | None = None, model: LlamaForCausalLM | None = None) -> StepModel:
     """A tiny model as the loop takes it, in bf16 where params say so."""
     model = model or make_model()
     setting = setting or params()
     if setting.dtype == "bf16":
         model.to(torch.bfloat16)  # type: ignore[arg-type]
-    return StepModel(model, PAD, setting)
+    return StepModel(model, PAD, setting, made_up_references())
 
 
 class Recorder(StepLog):

@@ -18,7 +18,7 @@ from tests.training.runs import params, step_model
 CASES: list[dict[str, Any]] = [
     {},
     *[{"dialect": name} for name in ("paper", "official", "trl", "llamafactory")],
-    *[{"objective": name} for name in ("sft", "odds_only", "probability_ratio")],
+    *[{"objective": name} for name in ("sft", "odds_only", "probability_ratio", "dpo")],
 ]
 
 

@@ -34,6 +34,7 @@ CASES: list[tuple[int, dict[str, Any]]] = [
     ),
     # Dropout draws from torch's generator in every step.
     (3, {"lora": {"enabled": True, "r": 2, "dropout": 0.3}, "best_metric": "log_odds", "early_stopping": 4}),
+    (4, {"objective": "dpo", "best_metric": "loss"}),
 ]
 
 

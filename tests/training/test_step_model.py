@@ -23,6 +23,7 @@ from tests.training.conftest import make_pair, make_pairs
 from tests.training.full_logits import reference_loss
 from tests.training.largest import Largest
 from tests.training.plain import assert_same_gradients, gradients
+from tests.training.runs import made_up_references
 
 PAD = 2
 LAMBDA = 0.3
@@ -66,13 +67,13 @@ def test_a_step_is_the_formula_on_full_logits(
 
 
 @BOTH
-@pytest.mark.parametrize("objective", ["orpo", "sft", "odds_only", "probability_ratio"])
+@pytest.mark.parametrize("objective", ["orpo", "sft", "odds_only", "probability_ratio", "dpo"])
 def test_a_step_does_not_depend_on_how_it_is_cut(objective: str, shared_prefix: bool) -> None:
     model, pairs, found = make_model(), make_pairs(8), []
     passes = []
     for tokens in (100_000, 240, 120, 1):
         changes = {"objective": objective, "shared_prefix": shared_prefix, "micro_batch_tokens": tokens}
-        steps = StepModel(model, PAD, params(**changes))
+        steps = StepModel(model, PAD, params(**changes), made_up_references())
         passes.append(len(list(steps.micro_batches(pairs))))
         found.append(step(steps, pairs))
         model.set_attn_implementation("sdpa")
