@@ -137,9 +137,6 @@ def make(root: Path) -> None:
     write(PAIRS, data / "binarize/pairs.parquet", *map(pair, pairs))
     write(PAIRS, data / "filter/pairs.parquet", *map(pair, (KEPT, NEAR, LEAKED, ANNOTATED)))
     write(PAIRS, data / "decontaminate/pairs.parquet", *map(pair, (KEPT, NEAR, ANNOTATED)))
-    write(
-        FLIPPED_PAIRS, data / "split/flipped.parquet", {"pair_id": KEPT, "row_id": row_of(KEPT), "draw": 0.1}
-    )
     clusters = {KEPT: CLUSTER, ANNOTATED: "d" * 16}
     clustered = [pair(pair_id, cluster_id=cluster) for pair_id, cluster in clusters.items()]
     write(CLUSTERED_PAIRS, data / "dedupe/pairs.parquet", *clustered)
@@ -209,6 +206,21 @@ def facts(root: Path, asked_for: str, stage: str, asides: Asides = NO_ASIDES) ->
 
 
 # --- lives ------------------------------------------------------------------------------------------------
+
+
+def test_a_pair_whose_labels_were_swapped_on_purpose(made: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(made, tmp_path / "project")
+    folder = root / "data/split"
+    placed = pair(KEPT, cluster_id=CLUSTER, split="train")
+    write(SPLIT_PAIRS, folder / "test.parquet")
+    write(SPLIT_PAIRS, folder / "train.parquet", placed)
+    write(FLIPPED_PAIRS, folder / "flipped.parquet", {"pair_id": KEPT, "row_id": row_of(KEPT), "draw": 0.1})
+    row = next(row for row in trace(root, KEPT, NO_ASIDES).rows if row.row_id == row_of(KEPT))
+    told = {step.stage: step.facts for step in row.pairs[0].steps}
+    assert told["split"] == {"split": "train", "labels_swapped": True}
+    shown = io.StringIO()
+    print_trace(trace(root, KEPT, NO_ASIDES), Console(file=shown, width=200), False)
+    assert "split train, labels swapped yes" in shown.getvalue()
 
 
 def test_a_pair_that_goes_all_the_way(made: Path) -> None:

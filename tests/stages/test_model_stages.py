@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -22,8 +23,17 @@ from pipeline.errors import PipelineError
 from pipeline.files import read_json, sha256_file
 from pipeline.params import load_params
 from pipeline.results import read_scores
-from pipeline.schema import EVALUATED_PAIRS, EVALUATED_SLICES, GENERATIONS, LEDGER, SPLIT_PAIRS
-from pipeline.tables import read_table
+from pipeline.schema import (
+    EVALUATED_PAIRS,
+    EVALUATED_SLICES,
+    FLIPPED_PAIRS,
+    GENERATIONS,
+    LEDGER,
+    REFERENCE_LOGPS,
+    SPLIT_PAIRS,
+)
+from pipeline.tables import read_lineage, read_table
+from pipeline.tokens.shards import ShardSet
 from stages import (
     binarize,
     curate,
@@ -124,6 +134,53 @@ def test_a_further_model_is_measured_and_the_report_stands(project: Path, model_
     scored = read_table(Path("data/evaluate/pairs.parquet"), EVALUATED_PAIRS)
     assert scored["model"].unique(maintain_order=True).to_list() == ["base", "trained", "again"]
     assert read_scores(Path()).further.keys() == {"again"}
+
+
+def test_dpo_takes_the_reference_of_its_own_base_and_shards(project: Path, model_folder: Path) -> None:
+    setting = {"objective": "dpo", "epochs": 1}
+    tokenize.main(load_params())
+    reference.main(load_params())
+    left = read_table(Path("data/reference/train.parquet"), REFERENCE_LOGPS)
+    assert left.height == 0
+    assert "orpo needs no reference" in read_lineage(Path("data/reference/train.parquet"))["note"]
+    set_params(model_folder, train=setting)
+    with pytest.raises(PipelineError, match=r"no log-probabilities of the reference model.*repro reference"):
+        train.main(load_params())
+    reference.main(load_params())
+    for name in ("train", "validation"):
+        scored = read_table(Path(f"data/reference/{name}.parquet"), REFERENCE_LOGPS)
+        assert scored["pair_id"].to_list() == ShardSet(Path("data/tokenize"), name).pair_ids
+    train.main(load_params())
+    first = curve(Path("metrics/train"), "loss")[0]
+    assert first == pytest.approx(math.log(2), abs=1e-4)
+    assert {"reward_margin", "reward_accuracy"} <= set(read_json(Path("metrics/train/metrics.json")))
+    card = Path("models/trained/README.md").read_text()
+    assert "# A model aligned with DPO" in card and "DPO (arXiv 2305.18290), beta 0.1 |" in card
+    assert "with its base model as reference" in card and "- dpo\n" in card
+    # Other pairs, or another base model: refused, and the model stays.
+    set_params(model_folder, train=setting, tokenize={"max_length": 200})
+    tokenize.main(load_params())
+    with pytest.raises(PipelineError, match="are of other shards"):
+        train.main(load_params())
+    set_params(model_folder, train=setting)
+    tokenize.main(load_params())
+    lineage = Path("models/base/lineage.json")
+    lineage.write_text(lineage.read_text().replace("tiny", "other"))
+    with pytest.raises(PipelineError, match="are of another base model"):
+        train.main(load_params())
+
+
+def test_labels_swapped_on_purpose_are_counted_and_named(project: Path, model_folder: Path) -> None:
+    before = {n: read_table(Path(f"data/split/{n}.parquet"), SPLIT_PAIRS) for n in ("train", "test")}
+    assert read_json(Path("metrics/split.json"))["flipped_train"] == 0
+    set_params(model_folder, split={"flip_train": 0.5})
+    split.main(load_params())
+    now = {n: read_table(Path(f"data/split/{n}.parquet"), SPLIT_PAIRS) for n in ("train", "test")}
+    flipped = read_table(Path("data/split/flipped.parquet"), FLIPPED_PAIRS)
+    assert now["test"].equals(before["test"])
+    assert read_json(Path("metrics/split.json"))["flipped_train"] == flipped.height > 0
+    turned = now["train"].filter(now["train"]["chosen"] != before["train"]["chosen"])
+    assert turned["pair_id"].to_list() == flipped["pair_id"].to_list()
 
 
 def test_training_twice_gives_the_same_bytes(project: Path) -> None:
