@@ -69,7 +69,8 @@ import os
 from pathlib import Path
 from pipeline.evaluation.workspace import Workspace
 workspace = Workspace(Path())
-workspace.lent().__enter__()
+lent = workspace.lent()
+lent.__enter__()
 workspace.dvc(["exp", "run", "-S", "train.lr=0.0625"], quiet=True)
 os._exit(9)
 """
