@@ -594,6 +594,39 @@ class EvaluateParams(Section):
     )
 
 
+class BenchmarkHubParams(Section):
+    """Where on the hub a benchmark's prompts lie, when its ``path`` is null."""
+
+    repo: str = Field("google/IFEval", description="Dataset repository.")
+    revision: str = Field(
+        "966cd89545d6b6acfd7638bc708b98261ca58e84",
+        description="Commit, tag or branch.",
+    )
+    file: str = Field("ifeval_input_data.jsonl", description="The JSON Lines file with the prompts.")
+
+
+class IFEvalParams(Section):
+    """IFEval, arXiv 2311.07911: instructions whose fulfilment code can check. Needs the extra ``ifeval``."""
+
+    enabled: bool = Field(False, description="Run it in stage benchmark.")
+    path: str | None = Field(None, description="JSON Lines file of the prompts; null: the hub.")
+    hub: BenchmarkHubParams = BenchmarkHubParams()
+    limit: OptionalLimit = Field(None, description="Prompts to draw; null: all 541.")
+    seed: int = Field(0, description="Salt of the draw, which depends on the prompts' keys alone.")
+    max_new_tokens: PositiveInt = Field(1280, description="Tokens an answer may have; lm-eval's limit.")
+
+
+class BenchmarksParams(Section):
+    """Published benchmarks, run by stage benchmark; each is off unless enabled."""
+
+    models: list[str] | None = Field(
+        None, description="Names of the models to run, such as [trained]; null: every model there is."
+    )
+    batch_prompts: PositiveInt = Field(32, description="Prompts answered at once.")
+    dtype: Literal["bf16", "float32"] = Field("bf16", description="Type of the weights that generate.")
+    ifeval: IFEvalParams = IFEvalParams()
+
+
 class ReportParams(Section):
     """The HTML report."""
 
@@ -621,6 +654,7 @@ class Params(Section):
     tokenize: TokenizeParams = TokenizeParams()
     train: TrainParams = TrainParams()
     evaluate: EvaluateParams = EvaluateParams()
+    benchmarks: BenchmarksParams = BenchmarksParams()
     report: ReportParams = ReportParams()
 
 

@@ -1,0 +1,23 @@
+"""The benchmarks there are, by their key in params."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.evaluation.benchmarks.ifeval import IFEval
+from pipeline.evaluation.benchmarks.interface import Benchmark
+from pipeline.params import BenchmarksParams
+
+BENCHMARKS: dict[str, Callable[[BenchmarksParams], Benchmark]] = {
+    "ifeval": lambda params: IFEval(params.ifeval),
+}
+"""How each benchmark is made from the ``benchmarks`` section; every one has a sub-section with ``enabled``."""
+
+
+def enabled_benchmarks(params: BenchmarksParams) -> list[Benchmark]:
+    """The benchmarks that params switch on, ready to run, in the order of :data:`BENCHMARKS`.
+
+    Raises:
+        PipelineError: If one lacks what it needs: its prompts, or the package that scores it.
+    """
+    return [make(params) for name, make in BENCHMARKS.items() if getattr(params, name).enabled]
