@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline import score_commands
 from pipeline.errors import PipelineError, foreseen_faults
 
 if TYPE_CHECKING:
     from pipeline.params import Params
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(score_commands.app, name="score")
 
 
 @app.callback()

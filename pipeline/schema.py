@@ -292,3 +292,27 @@ GENERATIONS = Table(
     invariants={"decoding is known": lambda: pl.col("decoding").is_in([GREEDY, SAMPLED])},
 )
 """Answers to held-out prompts: one greedy row per prompt and model, and one for each sample."""
+"""Greedy answers to held-out prompts, one row per prompt and model."""
+
+IFEVAL_VERDICTS = Table(
+    "IFEval verdicts",
+    {
+        "key": Column(pl.String(), "The prompt's id."),
+        "prompt": Column(pl.String(), "What was asked."),
+        "response": Column(pl.String(), "What the model said."),
+        "instructions": Column(pl.List(pl.String()), "Ids of the prompt's instructions."),
+        "strict": Column(pl.List(pl.Boolean()), "Whether the response follows each, as it stands."),
+        "loose": Column(pl.List(pl.Boolean()), "Whether it or a loose variant of it follows each."),
+        "all_strict": Column(pl.Boolean(), "Whether it follows all, as it stands."),
+        "all_loose": Column(pl.Boolean(), "Whether it or loose variants follow all."),
+    },
+    key=("key",),
+    invariants={
+        "a verdict for each instruction": lambda: (
+            (pl.col("strict").list.len() == pl.col("instructions").list.len())
+            & (pl.col("loose").list.len() == pl.col("instructions").list.len())
+        ),
+        "what is followed strictly is followed loosely": lambda: pl.col("all_loose") | ~pl.col("all_strict"),
+    },
+)
+"""IFEval, one row per prompt."""

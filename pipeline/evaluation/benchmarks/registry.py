@@ -11,7 +11,7 @@ from pipeline.params import BenchmarksParams
 BENCHMARKS: dict[str, Callable[[BenchmarksParams], Benchmark]] = {
     "ifeval": lambda params: IFEval(params.ifeval),
 }
-"""How each benchmark is made from the ``benchmarks`` section; every one has a sub-section with ``enabled``."""
+"""How each benchmark is made from the section ``benchmarks``; each has a sub-section with ``enabled``."""
 
 
 def enabled_benchmarks(params: BenchmarksParams) -> list[Benchmark]:

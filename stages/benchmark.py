@@ -1,0 +1,59 @@
+"""Stage benchmark: the published benchmarks that params enable, in data/benchmark and metrics/benchmark.json.
+
+Answers and judgements lie in data/benchmark.work as well, as they are made: a stage that was stopped goes on
+from them, and an answer is made again only where its model, prompt or settings changed.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation.benchmarks.contamination import contamination
+from pipeline.evaluation.benchmarks.interface import Benchmark
+from pipeline.evaluation.benchmarks.registry import BENCHMARKS, enabled_benchmarks
+from pipeline.evaluation.benchmarks.run import chosen_models, run_benchmarks
+from pipeline.files import atomic_folder, read_json, write_json
+from pipeline.params import Params
+from pipeline.tables import read_lineage
+from stages._stage import DATA, METRICS, MODELS, run
+
+WORK = DATA / "benchmark.work"
+DECONTAMINATED = DATA / "decontaminate" / "pairs.parquet"
+
+
+def main(params: Params) -> None:
+    """Run the benchmarks with models/base and models/trained."""
+    benchmarks = enabled_benchmarks(params.benchmarks)
+    if not benchmarks:
+        print(f"no benchmark is enabled (benchmarks.<name>.enabled, of {', '.join(BENCHMARKS)})")
+    models = chosen_models(_models(params), params.benchmarks) if benchmarks else {}
+    with atomic_folder(DATA / "benchmark") as folder:
+        metrics = run_benchmarks(
+            benchmarks,
+            models,
+            params.benchmarks,
+            _contaminations(benchmarks),
+            folder,
+            WORK,
+            params.model.trust_remote_code,
+        )
+        write_json(folder / "scores.json", metrics)
+    write_json(METRICS / "benchmark.json", metrics)
+
+
+def _models(params: Params) -> dict[str, Path]:
+    """The models there are, by name."""
+    return {"base": MODELS / "base", "trained": MODELS / "trained"}
+
+
+def _contaminations(benchmarks: list[Benchmark]) -> dict[str, dict[str, Any]]:
+    """Of each benchmark, whether the training data was decontaminated against it."""
+    lists = read_lineage(DECONTAMINATED)["benchmarks"]
+    counts = read_json(METRICS / "decontaminate.json")["benchmarks"]
+    return {
+        benchmark.name: contamination(benchmark.name, benchmark.files, lists, counts)
+        for benchmark in benchmarks
+    }
+
+
+if __name__ == "__main__":
+    run(main)
