@@ -53,14 +53,14 @@ class AnswerFile:
         self._prompts = {prompt.key: prompt for prompt in prompts}
         self._kept: dict[str, tuple[float, BenchmarkAnswer]] = {}
         self._lines = [canonical_json({"fingerprint": fingerprint}).encode()]
-        lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+        *lines, rest = path.read_bytes().split(b"\n") if path.is_file() else [b""]
         for line in lines[1:] if lines[:1] == self._lines else []:
             try:
                 self._take(*_parsed(line))
             except (ValueError, KeyError, TypeError):
                 break
             self._lines.append(line)
-        self._whole = self._lines == lines
+        self._whole = self._lines == lines and not rest
 
     def missing(self) -> list[BenchmarkPrompt]:
         """The prompts that have no answer yet, in their order."""

@@ -6,7 +6,8 @@ by the prompt's key and turn, so neither its batch nor the order of the prompts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -127,8 +128,8 @@ def generate(
 ) -> list[Response]:
     """The assistant's next turn of each conversation, as one batch.
 
-    Nothing but the draws decides between tokens: the model's own defaults (repetition penalty, top-p) are not
-    applied. A response ends at the tokenizer's EOS or another that the model's generation config names.
+    Nothing but the draws decides between tokens: of the settings that a model directory brings along, such as
+    a repetition penalty, only its further EOS ids apply.
 
     Args:
         model: In the type it is to generate in.
@@ -150,18 +151,29 @@ def generate(
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        repetition_penalty=1.0,
         eos_token_id=sorted(stops),
         pad_token_id=pad,
     )
     sampling = [SampledArgmax(draws)] if any(draw.temperature for draw in draws) else []
-    output = model.generate(  # type: ignore[operator]
-        input_ids=ids.to(model.device),
-        attention_mask=mask.to(model.device),
-        generation_config=config,
-        logits_processor=LogitsProcessorList(sampling),
-    )
+    with _without_settings(model):
+        output = model.generate(  # type: ignore[operator]
+            input_ids=ids.to(model.device),
+            attention_mask=mask.to(model.device),
+            generation_config=config,
+            logits_processor=LogitsProcessorList(sampling),
+        )
     return [_response(tokenizer, tokens, stops) for tokens in output[:, width:].tolist()]
+
+
+@contextmanager
+def _without_settings(model: PreTrainedModel) -> Iterator[None]:
+    """Within, the model's generation_config is empty: transformers fills what a caller left open from it."""
+    own = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _stops(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> set[int]:
