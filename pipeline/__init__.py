@@ -12,7 +12,7 @@
                                    │                                    │
                                    ├──────────────────────────────>   train ──> model
                                    │                                              │
-                                   └───────────> evaluate <───────────────────────┘
+                                   └──────> evaluate, benchmark <─────────────────┘
                                                     │
                                      metrics, per-pair tables ──> report
 

@@ -292,7 +292,6 @@ GENERATIONS = Table(
     invariants={"decoding is known": lambda: pl.col("decoding").is_in([GREEDY, SAMPLED])},
 )
 """Answers to held-out prompts: one greedy row per prompt and model, and one for each sample."""
-"""Greedy answers to held-out prompts, one row per prompt and model."""
 
 IFEVAL_VERDICTS = Table(
     "IFEval verdicts",

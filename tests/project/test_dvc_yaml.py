@@ -23,6 +23,7 @@ STAGES = (
     "reference",
     "train",
     "evaluate",
+    "benchmark",
     "report",
 )
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))

@@ -98,5 +98,6 @@ class AnswerFile:
 
 def _parsed(line: bytes) -> tuple[float, BenchmarkAnswer]:
     row = json.loads(line.decode("utf-8"))
-    fields = {name: value if name == "key" else tuple(value) for name, value in row["answer"].items()}
-    return row["temperature"], BenchmarkAnswer(**fields)
+    answer = row["answer"]
+    lists = {name: tuple(answer[name]) for name in ("turns", "responses", "tokens", "finished")}
+    return row["temperature"], BenchmarkAnswer(key=answer["key"], **lists)

@@ -192,7 +192,7 @@ def _response(tokenizer: PreTrainedTokenizerFast, tokens: list[int], stops: set[
     return Response(str(tokenizer.decode(own, skip_special_tokens=True)), len(own), end is not None)
 
 
-class SampledArgmax(LogitsProcessor):  # type: ignore[misc]
+class SampledArgmax(LogitsProcessor):
     """Makes greedy decoding sample, each row by a stream of its own.
 
     The token with the largest sum of logit over temperature and Gumbel noise is distributed as the softmax at

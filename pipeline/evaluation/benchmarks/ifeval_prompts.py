@@ -96,9 +96,9 @@ def _item(path: Path, line: int, row: dict[str, Any]) -> IFEvalItem:
         raise fault("key", "the prompt's id, a whole number or a text")
     if not isinstance(prompt, str) or not prompt.strip():
         raise fault("prompt", "a text that is not blank")
-    if not _list_of(instructions, str) or not instructions:
+    if not instructions or not _list_of(instructions, str):
         raise fault("instruction_id_list", "a list of instruction ids")
-    if not _list_of(arguments, dict) or len(arguments) != len(instructions):
+    if arguments is None or not _list_of(arguments, dict) or len(arguments) != len(instructions):
         raise fault("kwargs", f"a list of {len(instructions)} objects, one per instruction")
     # The hub's file gives every checker every argument, null where it is none of its own.
     given = ({name: value for name, value in each.items() if value is not None} for each in arguments)

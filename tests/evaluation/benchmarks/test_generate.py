@@ -28,7 +28,8 @@ EOS = 2
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
     """Weights large enough that random logits are far apart, and an EOS that comes up now and then."""
-    model = make_model(seed=1).eval()
+    model = make_model(seed=1)
+    model.eval()
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(4.0)
@@ -48,7 +49,7 @@ def plainly(
     new: list[int] = []
     while len(new) < limit and EOS not in new:
         new.append(int(model(torch.tensor([ids + new])).logits[0, -1].argmax()))
-    return Response(tokenizer.decode(new, skip_special_tokens=True), len(new), EOS in new)
+    return Response(str(tokenizer.decode(new, skip_special_tokens=True)), len(new), EOS in new)
 
 
 def test_a_batch_is_as_the_plain_loop(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
