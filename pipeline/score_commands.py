@@ -46,3 +46,25 @@ def ifeval(
     print("\n".join(score_lines(score)))
     if partial:
         print(f"{score.counts['prompts_without_response']} prompts without a response were left out")
+
+
+@app.command()
+def alpacaeval(
+    annotations: Annotated[
+        Path, typer.Option(help="AlpacaEval's annotations of one model: a JSON array, or its .json.gz.")
+    ],
+    json: Annotated[Path, typer.Option("--json", help="The file to write the scores to.")],
+    length_control: Annotated[
+        Path | None, typer.Option(help="The package's df_gamed.csv; without it: the hub, or an estimate.")
+    ] = None,
+) -> None:
+    """Win rate and length-controlled win rate of judged answers, by the alpaca-eval package."""
+    from dataclasses import asdict
+
+    from pipeline.evaluation.benchmarks.alpacaeval_files import read_annotations
+    from pipeline.evaluation.benchmarks.alpacaeval_scores import describe, score_annotations
+    from pipeline.files import write_json
+
+    found = score_annotations(read_annotations(annotations), length_control)
+    write_json(json, asdict(found))
+    print(describe(found))
