@@ -499,8 +499,8 @@ class TrainParams(Section):
         return self
 
 
-RESERVED_MODELS = ("base", "trained", "comparison", "length_baseline", "split")
-"""Names ``evaluate.models`` may not use: what else stands beside them in ``metrics/evaluate.json``."""
+RESERVED_MODELS = ("base", "trained", "comparison", "length_baseline", "split", "contamination")
+"""Names ``evaluate.models`` may not use: what else stands beside them in the metrics files."""
 
 
 class IntervalParams(Section):
@@ -583,6 +583,10 @@ class EvaluateParams(Section):
     )
     intervals: IntervalParams = IntervalParams()
 
+    compare: Annotated[list[CompareVariant], AfterValidator(distinct_variants)] = Field(
+        [], description="What `python -m pipeline compare` trains or loads, and lays side by side."
+    )
+
     @field_validator("models")
     @classmethod
     def _names_are_free(cls, models: dict[str, str]) -> dict[str, str]:
@@ -590,10 +594,6 @@ class EvaluateParams(Section):
         if taken:
             raise ValueError(f"the name {taken[0]} is taken: call the model otherwise")
         return models
-
-    compare: Annotated[list[CompareVariant], AfterValidator(distinct_variants)] = Field(
-        [], description="What `python -m pipeline compare` trains or loads, and lays side by side."
-    )
 
 
 class BenchmarkHubParams(Section):

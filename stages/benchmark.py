@@ -12,7 +12,7 @@ from pipeline.evaluation.benchmarks.interface import Benchmark
 from pipeline.evaluation.benchmarks.registry import BENCHMARKS, enabled_benchmarks
 from pipeline.evaluation.benchmarks.run import chosen_models, run_benchmarks
 from pipeline.files import atomic_folder, read_json, write_json
-from pipeline.params import Params
+from pipeline.params import Params, project_path
 from pipeline.tables import read_lineage
 from stages._stage import DATA, METRICS, MODELS, run
 
@@ -41,8 +41,9 @@ def main(params: Params) -> None:
 
 
 def _models(params: Params) -> dict[str, Path]:
-    """The models there are, by name."""
-    return {"base": MODELS / "base", "trained": MODELS / "trained"}
+    """The models there are, by name: base, trained, and those of ``evaluate.models``."""
+    further = {name: project_path(path) for name, path in params.evaluate.models.items()}
+    return {"base": MODELS / "base", "trained": MODELS / "trained", **further}
 
 
 def _contaminations(benchmarks: list[Benchmark]) -> dict[str, dict[str, Any]]:
