@@ -19,5 +19,5 @@
 Every stage that can drop rows returns kept and dropped; a ``pair_id`` born in ``binarize`` survives to the
 shard, the training log and the evaluation table. Imports run one way: ``stages`` -> wings (``sources``,
 ``pairs``, ``curation``, ``tokens``, ``training``, ``evaluation``, ``report``) -> base (the modules beside
-this file).
+this file, and ``params``).
 """
