@@ -55,7 +55,8 @@ def alpacaeval(
     ],
     json: Annotated[Path, typer.Option("--json", help="The file to write the scores to.")],
     length_control: Annotated[
-        Path | None, typer.Option(help="The package's df_gamed.csv; without it: the hub, or an estimate.")
+        Path | None,
+        typer.Option(help="The package's df_gamed.csv; without it: the hub's, or what is recovered of it."),
     ] = None,
 ) -> None:
     """Win rate and length-controlled win rate of judged answers, by the alpaca-eval package."""

@@ -97,7 +97,9 @@ class AlpacaEvalParams(Section):
         "instructions are the prompts. Null: the version's own, from the hub.",
     )
     length_control: str | None = Field(
-        None, description="The package's df_gamed.csv for the length-controlled win rate; null: the hub."
+        None,
+        description="The package's df_gamed.csv for the length-controlled win rate; null: the hub's, or else "
+        "what is recovered of it.",
     )
     limit: OptionalLimit = Field(None, description="Prompts to draw; null: all 805.")
     seed: int = Field(0, description="Salt of the draw, which depends on the instructions alone.")

@@ -130,13 +130,6 @@ def alpaca_eval(module: str) -> Iterator[ModuleType]:
                 root.removeHandler(handler)
 
 
-def reference_leaderboard() -> Path:
-    """The package's copy of AlpacaEval 2's published results, a CSV file."""
-    return (
-        _package_folder() / "leaderboards/data_AlpacaEval_2/weighted_alpaca_eval_gpt4_turbo_leaderboard.csv"
-    )
-
-
 def _package_folder() -> Path:
     spec = find_spec("alpaca_eval")
     if spec is None or spec.origin is None:

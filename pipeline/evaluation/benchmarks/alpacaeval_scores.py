@@ -1,40 +1,14 @@
-"""AlpacaEval's numbers from annotations: win rate and length-controlled win rate, by the package.
-
-The length-controlled win rate (arXiv 2404.04475) is fitted together with judgements of two models that game
-the judge by length, and with the difficulty of each instruction. The package downloads both, as
-``df_gamed.csv``. Where that file is not to be had, a stand-in takes its place, and the result says so.
-"""
+"""AlpacaEval's numbers from annotations: win rate and length-controlled win rate, by the package."""
 
 from __future__ import annotations
 
-import csv
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from huggingface_hub import hf_hub_download
-
-from pipeline.errors import PipelineError
-from pipeline.evaluation.benchmarks.alpacaeval_files import HUB, REVISION
-from pipeline.evaluation.benchmarks.alpacaeval_package import (
-    EVALUATORS,
-    REFERENCES,
-    alpaca_eval,
-    reference_leaderboard,
-)
-
-GAMED = {"gpt4_1106_preview_concise": 1.0, "gpt4_1106_preview_verbose": -1.0}
-"""The two gamed models; the sign of reference length minus theirs."""
-
-CALIBRATION_FILE = "df_gamed.csv"
-
-LEAST_JUDGED = 10
-"""Judgements below which no length-controlled win rate is fitted."""
-
-LengthControl = Literal["published", "estimated", "not_defined"]
+from pipeline.evaluation.benchmarks.alpacaeval_length_control import LengthControl, length_controlled
+from pipeline.evaluation.benchmarks.alpacaeval_package import alpaca_eval
 
 
 @dataclass(frozen=True)
@@ -46,10 +20,10 @@ class AlpacaEvalScore:
         standard_error: Of the win rate, percentage points; None for fewer than two judgements.
         length_controlled_winrate: The win rate were the answers as long as the reference's, percent; None
             where it is not defined.
-        lc_standard_error: Of that, percentage points; None where it is estimated.
+        lc_standard_error: Of that, percentage points; None where it is not defined.
         discrete_win_rate: Share of won judgements, draws half, percent.
-        length_control: ``published``: fitted with the package's own data; ``estimated``: with the stand-in
-            of :func:`stand_in`; ``not_defined``: the judgements are not AlpacaEval 2's.
+        length_control: What it was fitted with, as
+            :class:`~pipeline.evaluation.benchmarks.alpacaeval_length_control.LengthControlled` says.
         n: Judgements with a preference.
         wins: Of those, won by the model.
         losses: Lost.
@@ -78,7 +52,7 @@ def score_annotations(
     Args:
         annotations: As :func:`~pipeline.evaluation.benchmarks.alpacaeval_files.read_annotations` gives them.
             Their order, or ``index`` where there is one, says which of AlpacaEval's instructions each is.
-        calibration: The package's ``df_gamed.csv``; None: the hub, or else the stand-in.
+        calibration: The package's ``df_gamed.csv``; None: the hub's, or else the recovered data.
 
     Raises:
         PipelineError: If the package is not installed, or the calibration file is not the package's.
@@ -89,15 +63,15 @@ def score_annotations(
         return AlpacaEvalScore(None, None, None, None, None, "not_defined", 0, 0, 0, 0, unparsed)
     with alpaca_eval("metrics.winrate") as winrate:
         rates = winrate.get_winrate([{"preference": row["preference"]} for row in judged])
-    controlled, error, how = _length_controlled(annotations, calibration)
+    controlled = length_controlled(annotations, calibration)
     several = len(judged) > 1
     return AlpacaEvalScore(
         win_rate=float(rates["win_rate"]),
         standard_error=float(rates["standard_error"]) if several else None,
-        length_controlled_winrate=controlled,
-        lc_standard_error=error,
+        length_controlled_winrate=controlled.winrate,
+        lc_standard_error=controlled.standard_error,
         discrete_win_rate=float(rates["discrete_win_rate"]),
-        length_control=how,
+        length_control=controlled.how,
         n=int(rates["n_total"]),
         wins=int(rates["n_wins"]),
         losses=int(rates["n_wins_base"]),
@@ -106,99 +80,8 @@ def score_annotations(
     )
 
 
-def _length_controlled(
-    annotations: Sequence[Mapping[str, Any]], calibration: Path | None
-) -> tuple[float | None, float | None, LengthControl]:
-    """The length-controlled win rate, its standard error and how it was come by."""
-    first = annotations[0]
-    judge_is_its_own = first.get("annotator") in {None, EVALUATORS[2]}
-    # The calibration data are judgements against this reference: against another they say nothing. The
-    # package's five-fold fit needs some judgements, and a length that never varies controls nothing.
-    lengths = {len(row["output_1"]) - len(row["output_2"]) for row in annotations}
-    if (
-        first["generator_1"] != REFERENCES[2]
-        or not judge_is_its_own
-        or len(lengths) < 2
-        or sum(row["preference"] is not None for row in annotations) < LEAST_JUDGED
-    ):
-        return None, None, "not_defined"
-    import pandas as pd
-
-    places = [row.get("index", place) for place, row in enumerate(annotations)]
-    columns = ("output_1", "output_2", "generator_1", "generator_2", "preference")
-    frame = pd.DataFrame([{name: row[name] for name in columns} for row in annotations], index=places)
-    frame["preference"] = frame["preference"].astype(float)
-    published = calibration or _downloaded()
-    with tempfile.TemporaryDirectory() as folder, alpaca_eval("metrics.glm_winrate") as glm:
-        file = published or stand_in(frame["output_1"].str.len(), Path(folder) / CALIBRATION_FILE)
-        with _instead_of_the_hub(glm, file):
-            try:
-                found = glm.get_length_controlled_winrate(
-                    frame, save_weights_dir=None, is_add_glm_preference_inplace=False
-                )
-            except (KeyError, ValueError) as error:
-                raise PipelineError(
-                    "The length-controlled win rate cannot be fitted",
-                    file=file if published else None,
-                    found=f"{type(error).__name__}: {error}",
-                    expected=f"{CALIBRATION_FILE} of {HUB}, and its instructions in their order",
-                    hint="Leave length_control out, or name the package's own file",
-                ) from error
-    if published is None:
-        # The package's standard error is the spread over the instructions' difficulties, here all equal.
-        return float(found["length_controlled_winrate"]), None, "estimated"
-    return float(found["length_controlled_winrate"]), float(found["lc_standard_error"]), "published"
-
-
-def stand_in(reference_lengths: Any, path: Path) -> Path:
-    """Write what can be known of ``df_gamed.csv`` without it.
-
-    The package's leaderboard has the win rates of the two gamed models, one concise, one verbose. Each is
-    taken to win every instruction at its mean rate, with answers in constant proportion to the reference's:
-    then the standardised length difference is the reference's length over its standard deviation, whatever
-    the proportion. All instructions are taken to be equally difficult. Nothing in it is fitted to a model.
-
-    Args:
-        reference_lengths: pandas Series of the reference's answers' lengths, in characters, by place in
-            AlpacaEval.
-        path: The file to write.
-    """
-    with reference_leaderboard().open(encoding="utf-8", newline="") as file:
-        rates = {row[""]: float(row["win_rate"]) / 100 for row in csv.DictReader(file) if row[""] in GAMED}
-    differences = reference_lengths / reference_lengths.std()
-    fields = ("model", "index", "instruction_difficulty", "preference", "std_delta_len", "not_gamed_baseline")
-    # The package looks a difficulty up by row number: the first rows must be the places from 0 without a gap.
-    places = range(int(max(differences.index)) + 1)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(fields)
-        for model, sign in GAMED.items():
-            for place in places:
-                difference = sign * differences.get(place, differences.mean())
-                writer.writerow((model, place, 0.0, rates[model], difference, False))
-    return path
-
-
-def _downloaded() -> Path | None:
-    try:
-        return Path(hf_hub_download(HUB, CALIBRATION_FILE, repo_type="dataset", revision=REVISION))
-    except Exception:  # The transports beneath share no base; without the file there is the stand-in.
-        return None
-
-
-@contextmanager
-def _instead_of_the_hub(glm: Any, file: Path) -> Iterator[None]:
-    """Let the package's download give this file."""
-    download = glm.hf_hub_download
-    glm.hf_hub_download = lambda **_: str(file)
-    try:
-        yield
-    finally:
-        glm.hf_hub_download = download
-
-
 def describe(score: AlpacaEvalScore) -> str:
-    """A score in one line, and how far its length control is to be trusted in another."""
+    """A score in one line."""
     if score.win_rate is None:
         return f"nothing was judged: {score.unparsed:,} annotations without a preference"
     line = f"win rate {score.win_rate:.2f}%"
@@ -208,9 +91,4 @@ def describe(score: AlpacaEvalScore) -> str:
         line += f", length-controlled {score.length_controlled_winrate:.2f}% ({score.length_control})"
     line += f"; {score.n:,} judged: {score.wins:,} won, {score.losses:,} lost, {score.draws:,} drawn"
     line += f"; {score.unparsed:,} without a preference"
-    if score.length_control == "estimated":
-        line += (
-            f"\nThe length control is an estimate, not comparable with the leaderboard to the decimal: "
-            f"{CALIBRATION_FILE} of {HUB} is not at hand (--length-control FILE)"
-        )
     return line
