@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipeline.params import TokenizeParams
 from pipeline.progress import track
 from pipeline.tables import Blocks
 from pipeline.tokens.chat import PairTexts, render_pairs
-from pipeline.tokens.encoders import choose_encoder, report_choice
+from pipeline.tokens.encoders import Choice, ChosenEncoder, choose_encoder, report_choice
 from pipeline.tokens.manifest import write_manifest
 from pipeline.tokens.pair_tokens import COLUMNS, NOTES, BlockTokens, PairTokenizer
 from pipeline.tokens.shard_writer import open_shards
@@ -92,23 +93,11 @@ def tokenize_splits(
     Raises:
         PipelineError: If a split that had pairs is left with none, or a conversation is refused.
     """
-    choice = choose_encoder(tokenizer, params.encoder, lambda: sample_texts(splits, tokenizer))
-    report_choice(choice, params.encoder)
-    pairs = PairTokenizer(tokenizer, choice.encoder, params)
-    ledger = Ledger("tokenize")
-    tallies: dict[str, SplitTally] = {}
-    parts: dict[str, dict[str, Any]] = {}
-    for name, blocks in splits.items():
-        tally = tallies[name] = SplitTally()
-        shards = _write_split(name, blocks, pairs, folder / name, params.shard_pairs, tally, ledger)
-        _refuse_empty(name, tally, params)
-        parts[name] = {**tally.statistics(), "shards": shards}
-    conserve(
-        "tokenize",
-        _series(tally.taken for tally in tallies.values()),
-        _series(tally.kept for tally in tallies.values()),
-        ledger.frame()["pair_id"],
-    )
+    with ThreadPoolExecutor(1) as pool:
+        choosing = pool.submit(_choose_encoder, splits, tokenizer, params.encoder)
+        pairs = PairTokenizer(tokenizer, ChosenEncoder(choosing), params)
+        ledger, tallies, parts = _write_splits(splits, pairs, params, folder)
+        choice = choosing.result()
     write_manifest(
         folder,
         {
@@ -128,6 +117,33 @@ def tokenize_splits(
         },
     )
     return ledger, {name: tally.statistics() for name, tally in tallies.items()}
+
+
+def _choose_encoder(splits: Mapping[str, Blocks], tokenizer: PreTrainedTokenizerFast, wanted: str) -> Choice:
+    choice = choose_encoder(tokenizer, wanted, lambda: sample_texts(splits, tokenizer))
+    report_choice(choice, wanted)
+    return choice
+
+
+def _write_splits(
+    splits: Mapping[str, Blocks], pairs: PairTokenizer, params: TokenizeParams, folder: Path
+) -> tuple[Ledger, dict[str, SplitTally], dict[str, dict[str, Any]]]:
+    """Tokenise all splits; gives the ledger, the tallies, and what the manifest says of each split."""
+    ledger = Ledger("tokenize")
+    tallies: dict[str, SplitTally] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for name, blocks in splits.items():
+        tally = tallies[name] = SplitTally()
+        shards = _write_split(name, blocks, pairs, folder / name, params.shard_pairs, tally, ledger)
+        _refuse_empty(name, tally, params)
+        parts[name] = {**tally.statistics(), "shards": shards}
+    conserve(
+        "tokenize",
+        _series(tally.taken for tally in tallies.values()),
+        _series(tally.kept for tally in tallies.values()),
+        ledger.frame()["pair_id"],
+    )
+    return ledger, tallies, parts
 
 
 def _series(ids: Iterable[list[str]]) -> pl.Series:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.tokens import encoders
 from pipeline.tokens.chat import encode
-from pipeline.tokens.encoders import Encoded, TransformersEncoder, choose_encoder, report_choice
+from pipeline.tokens.encoders import (
+    Choice,
+    ChosenEncoder,
+    Encoded,
+    Encoder,
+    TransformersEncoder,
+    choose_encoder,
+    report_choice,
+)
 from pipeline.tokens.hard_strings import hard_strings
 
 
@@ -108,3 +122,50 @@ def test_the_optional_packages_give_the_same_or_are_refused(
     texts = hard_strings(tokenizer)
     encoded = choice.encoder.encode(texts)
     assert [encoded[index].tolist() for index in range(len(texts))] == encode(tokenizer, texts)
+
+
+@pytest.fixture(scope="module")
+def byte_level() -> PreTrainedTokenizerFast:
+    """A byte-level BPE that parts words and digits as SmolLM2's tokenizer does."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|end|>"], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(["it's what they're told: we'll see, don't 's 't 're"] * 9, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
+
+
+HARD = st.sampled_from(["\t", "'s", "'re", "\x04", "\x0c", ".", "٣", "½", "Ⓨ", "\u0903", " ", "<|end|>", "a"])
+
+
+@pytest.mark.parametrize("name", encoders.FAST)
+@given(texts=st.lists(st.text() | st.lists(HARD, max_size=9).map("".join), max_size=9))
+def test_the_optional_packages_give_the_same_on_any_text(
+    byte_level: PreTrainedTokenizerFast, name: str, texts: list[str]
+) -> None:
+    pytest.importorskip(name, reason=f"{name} (extra fast) is not installed")
+    texts = [text.encode("utf-8", "ignore").decode() for text in texts]
+    assert encoder_of(name, byte_level).encode(texts).equals(TransformersEncoder(byte_level).encode(texts))
+
+
+@functools.cache
+def encoder_of(name: str, tokenizer: PreTrainedTokenizerFast) -> Encoder:
+    return encoders._MAKERS[name](tokenizer)
+
+
+def test_ids_of_some_texts_are_replaced() -> None:
+    encoded = Encoded(np.array([1, 2, 3, 4, 5], np.int32), np.array([0, 2, 2, 3, 5], np.int64))
+    others = Encoded(np.array([7, 8, 9], np.int32), np.array([0, 3, 3], np.int64))
+    found = encoders._replaced(encoded, [1, 3], others)
+    assert [found[index].tolist() for index in range(4)] == [[1, 2], [7, 8, 9], [3], []]
+
+
+def test_an_encoder_that_is_being_chosen_is_waited_for(tokenizer: PreTrainedTokenizerFast) -> None:
+    future: Future[Choice] = Future()
+    encoder = ChosenEncoder(future)
+    threading.Timer(0.05, lambda: future.set_result(Choice(TransformersEncoder(tokenizer), {}))).start()
+    assert encoder.encode(["hello"])[0].tolist() == encode(tokenizer, ["hello"])[0]
+    assert encoder.name == "transformers"
