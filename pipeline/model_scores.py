@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.intervals import Interval
 from pipeline.params import RESERVED_MODELS
 
-MODELS = ("base", "trained")
+BASE, TRAINED = "base", "trained"
+MODELS = (BASE, TRAINED)
 """The two models that evaluate always compares."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.files import read_json
-from pipeline.model_scores import MODELS, Change, Interval, LengthBaseline, ModelScores, Scores, parse_scores
+from pipeline.intervals import Interval
+from pipeline.model_scores import MODELS, Change, LengthBaseline, ModelScores, Scores, parse_scores
 
 __all__ = [
     "FUNNEL_STAGES",

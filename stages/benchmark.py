@@ -4,7 +4,6 @@ Answers and judgements lie in data/benchmark.work as well, as they are made: a s
 from them, and an answer is made again only where its model, prompt or settings changed.
 """
 
-from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.benchmarks.contamination import contamination
@@ -12,9 +11,10 @@ from pipeline.evaluation.benchmarks.interface import Benchmark
 from pipeline.evaluation.benchmarks.registry import BENCHMARKS, enabled_benchmarks
 from pipeline.evaluation.benchmarks.run import chosen_models, run_benchmarks
 from pipeline.files import atomic_folder, read_json, write_json
-from pipeline.params import Params, project_path
+from pipeline.params import Params
 from pipeline.tables import read_lineage
-from stages._stage import DATA, METRICS, MODELS, run
+from stages._models import measured_models
+from stages._stage import DATA, METRICS, run
 
 WORK = DATA / "benchmark.work"
 DECONTAMINATED = DATA / "decontaminate" / "pairs.parquet"
@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     benchmarks = enabled_benchmarks(params.benchmarks)
     if not benchmarks:
         print(f"no benchmark is enabled (benchmarks.<name>.enabled, of {', '.join(BENCHMARKS)})")
-    models = chosen_models(_models(params), params.benchmarks) if benchmarks else {}
+    models = chosen_models(measured_models(params.evaluate.models), params.benchmarks) if benchmarks else {}
     with atomic_folder(DATA / "benchmark") as folder:
         metrics = run_benchmarks(
             benchmarks,
@@ -38,12 +38,6 @@ def main(params: Params) -> None:
         )
         write_json(folder / "scores.json", metrics)
     write_json(METRICS / "benchmark.json", metrics)
-
-
-def _models(params: Params) -> dict[str, Path]:
-    """The models there are, by name: base, trained, and those of ``evaluate.models``."""
-    further = {name: project_path(path) for name, path in params.evaluate.models.items()}
-    return {"base": MODELS / "base", "trained": MODELS / "trained", **further}
 
 
 def _contaminations(benchmarks: list[Benchmark]) -> dict[str, dict[str, Any]]:

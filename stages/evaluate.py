@@ -2,19 +2,19 @@
 
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.files import atomic_folder, write_json
-from pipeline.params import Params, project_path
+from pipeline.params import Params
 from pipeline.schema import EVALUATED_PAIRS, EVALUATED_SLICES, GENERATIONS, SPLIT_PAIRS
 from pipeline.tables import read_table, write_table
 from pipeline.tokens.shards import ShardSet
-from stages._stage import DATA, METRICS, MODELS, run
+from stages._models import measured_models
+from stages._stage import DATA, METRICS, run
 
 
 def main(params: Params) -> None:
     """Measure models/base, models/trained and ``evaluate.models`` on the split ``evaluate.split``."""
     split = params.evaluate.split
-    further = {name: project_path(folder) for name, folder in params.evaluate.models.items()}
     result = evaluate(
-        {"base": MODELS / "base", "trained": MODELS / "trained", **further},
+        measured_models(params.evaluate.models),
         ShardSet(DATA / "tokenize", split),
         read_table(DATA / "split" / f"{split}.parquet", SPLIT_PAIRS),
         params.evaluate,

@@ -16,6 +16,7 @@ from pipeline.evaluation.statistics import (
     share_interval,
     sign_flip_p_value,
 )
+from pipeline.intervals import Interval
 from pipeline.schema import GENERATIONS, GREEDY
 
 Measures = Mapping[str, pl.Expr]
@@ -53,10 +54,10 @@ def intervals(rows: pl.DataFrame, measures: Measures, resampling: Resampling) ->
     lows, highs = bootstrap_intervals(data, resampling)
     found = {}
     for place, name in enumerate(measures):
-        low, high = float(lows[place]), float(highs[place])
+        interval = Interval(float(lows[place]), float(highs[place]))
         if name in SHARES and data.means[place] in (0.0, 1.0):
-            low, high = share_interval(Clustered(data.sums[:, [place]], data.sizes))
-        found[name] = {"low": low, "high": high}
+            interval = share_interval(Clustered(data.sums[:, [place]], data.sizes))
+        found[name] = interval._asdict()
     return found
 
 

@@ -9,9 +9,9 @@ import polars as pl
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.checks import Constraint, verify
-from pipeline.evaluation.decoding import Sampling, decode
+from pipeline.evaluation.decoding import decode
 from pipeline.evaluation.diversity import Similarity, diversity
-from pipeline.evaluation.sampling import answer_key
+from pipeline.evaluation.sampling import Draw, answer_key
 from pipeline.params import EvaluateParams
 from pipeline.prose import word_trigrams
 from pipeline.schema import GENERATIONS, GREEDY, SAMPLED
@@ -75,11 +75,11 @@ def generate_answers(
         [ids[place] for place, _ in draws],
         max_new_tokens=params.max_new_tokens,
         batch_size=params.batch_prompts,
-        sampling=Sampling(
-            [answer_key(params.seed, rows[place]["prompt_id"], sample) for place, sample in draws],
-            params.temperature,
-            params.top_p,
-        ),
+        draws=[
+            Draw(answer_key(params.seed, rows[place]["prompt_id"], sample), params.temperature)
+            for place, sample in draws
+        ],
+        top_p=params.top_p,
         label=f"sample ({name})",
     )
     answers = [

@@ -7,10 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.model_scores import BASE
 from pipeline.schema import GREEDY
-
-BASE = "base"
-"""The model that the others are compared with."""
 
 
 def compare_outcomes(generations: pl.DataFrame) -> dict[str, dict[str, Any]]:

@@ -15,12 +15,26 @@ bounds move with the errors of all tokens before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import LogitsProcessor
+from transformers import LogitsProcessor, TopPLogitsWarper
 
 from pipeline.files import content_id
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How the tokens of one answer are drawn.
+
+    Attributes:
+        key: The stream they are drawn from, 64 bits; the same key gives the same answer.
+        temperature: What logits are divided by, above 0.
+    """
+
+    key: int
+    temperature: float = 1.0
 
 
 def answer_key(seed: int, prompt_id: str, sample: int) -> int:
@@ -57,3 +71,32 @@ class GumbelNoise(LogitsProcessor):
         np.maximum(noise, np.finfo(np.float64).tiny, out=noise)
         np.log(noise, out=noise)
         return scores - torch.from_numpy(noise).to(scores.device, scores.dtype)
+
+
+class Sampler(LogitsProcessor):
+    """Makes greedy decoding draw, each row by a stream of its own, or leave a row greedy.
+
+    Args:
+        draws: One per row of the batch; None: greedy. An object serves one batch, from its first step on.
+        top_p: Probability that the tokens drawn from have together, the likeliest first; 1: all tokens.
+    """
+
+    def __init__(self, draws: Sequence[Draw | None], top_p: float = 1.0) -> None:
+        drawn = {row: draw for row, draw in enumerate(draws) if draw is not None}
+        self._rows = list(drawn)
+        self._temperatures = torch.tensor(
+            [[draw.temperature] for draw in drawn.values()], dtype=torch.float64
+        )
+        self._nucleus = TopPLogitsWarper(top_p) if top_p < 1.0 else None
+        self._noise = GumbelNoise([draw.key for draw in drawn.values()])
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores of the next token (rows x vocabulary, logits); those of drawn rows warped and with noise."""
+        if not self._rows:
+            return scores
+        drawn = scores[self._rows] / self._temperatures.to(scores.dtype).to(scores.device)
+        if self._nucleus is not None:
+            drawn = self._nucleus(input_ids, drawn)
+        noisy = scores.clone()
+        noisy[self._rows] = self._noise(input_ids, drawn)
+        return noisy

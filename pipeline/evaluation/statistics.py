@@ -7,7 +7,6 @@ are seeded, so results do not depend on the order of the rows.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -15,10 +14,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from pipeline.intervals import CONFIDENCE, Interval, wilson_interval
 
-CONFIDENCE = 0.95
-"""Share of samples whose interval is to cover the true value."""
+Floats = NDArray[np.float64]
 
 _NORMAL = NormalDist()
 _BLOCK = 1 << 20
@@ -136,6 +134,36 @@ def _acceleration(data: Clustered, place: int) -> float:
     return float((spread**3).sum()) / (6 * scale) if scale else 0.0
 
 
+def resampled_ratios(successes: Floats, trials: Floats, resampling: Resampling) -> Floats:
+    """Ratios of sums over clusters, each with a denominator of its own, in draws of whole clusters.
+
+    Unlike the means of :func:`bootstrap_intervals`, the ratios of one draw belong together, so that a mean of
+    several scores can be taken draw by draw.
+
+    Args:
+        successes: What counts for each ratio, shape (clusters, ratios).
+        trials: Out of how many, the same shape; above 0.
+        resampling: Draws and seed.
+
+    Returns:
+        Successes over trials of each draw, shape (draws, ratios).
+    """
+    generator = np.random.default_rng(resampling.seed)
+    count = len(trials)
+    even = np.full(count, 1 / count)
+    found = []
+    for draws in _blocks(resampling.resamples, count):
+        weights = generator.multinomial(count, even, draws).astype(np.float64)
+        found.append(weights @ successes / (weights @ trials))
+    return np.concatenate(found)
+
+
+def percentile_interval(values: Floats) -> Interval:
+    """The percentile interval at :data:`CONFIDENCE` of a score, from its resampled values."""
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(low), float(high))
+
+
 def sign_flip_p_value(sums: Floats, resampling: Resampling) -> float:
     """Two-sided p-value of the paired permutation test over clusters.
 
@@ -164,22 +192,6 @@ def sign_flip_p_value(sums: Floats, resampling: Resampling) -> float:
     return (extreme + 1) / (resampling.resamples + 1)
 
 
-def wilson_interval(share: float, rows: float) -> tuple[float, float]:
-    """Wilson's score interval of a share at :data:`CONFIDENCE` (JASA 1927).
-
-    Args:
-        share: Between 0 and 1.
-        rows: Independent rows it was taken over, above 0; need not be whole.
-    """
-    z = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
-    centre = share + z * z / (2 * rows)
-    spread = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    scale = 1 + z * z / rows
-    low, high = (centre - spread) / scale, (centre + spread) / scale
-    # By exact arithmetic low <= share <= high, within 0 and 1; by floating point not always at 0 and 1.
-    return max(0.0, min(share, low)), min(1.0, max(share, high))
-
-
 def effective_rows(passed: Clustered) -> float:
     """How many independent rows a share over clustered rows is worth, between 1 and the rows there are.
 
@@ -198,7 +210,7 @@ def effective_rows(passed: Clustered) -> float:
     return min(rows, max(1.0, rows / effect)) if effect else rows
 
 
-def share_interval(passed: Clustered) -> tuple[float, float]:
+def share_interval(passed: Clustered) -> Interval:
     """Wilson's interval of a share at :func:`effective_rows`: sound for few rows, and where all or none pass.
 
     Args:

@@ -15,6 +15,7 @@ from pipeline.evaluation.variant_results import (
 )
 from pipeline.evaluation.variants import Comparison, TrainedVariant, trained_variants
 from pipeline.evaluation.workspace import Workspace
+from pipeline.model_scores import BASE, TRAINED
 from pipeline.params import CompareVariant, load_params, project_path, read_yaml
 from pipeline.schema import SPLIT_PAIRS
 from pipeline.tables import read_table
@@ -47,16 +48,16 @@ def run_variants(root: Path, comparison: Comparison, settings: Sequence[str] = (
         for variant in trained_variants(comparison, values, settings):
             _train(workspace, variant)
             found[variant.name] = _trained(root, variant)
-            if "base" not in found:
-                rows = evaluated_rows(root, "base", "base")
+            if BASE not in found:
+                rows = evaluated_rows(root, BASE, BASE)
                 split = variant.params.evaluate.split
-                found["base"] = VariantResult("base", split, *rows, CURVE_SCHEMA.to_frame())
+                found[BASE] = VariantResult(BASE, split, *rows, CURVE_SCHEMA.to_frame())
             workspace.leave(variant.experiment)
         for loaded in comparison.variants:
             if loaded.model is not None:
                 found[loaded.name] = _loaded(root, loaded, loaded.model)
     names = [variant.name for variant in comparison.variants]
-    return [found[name] for name in (*names, "base") if name in found]
+    return [found[name] for name in (*names, BASE) if name in found]
 
 
 def _train(workspace: Workspace, variant: TrainedVariant) -> None:
@@ -78,7 +79,7 @@ def _trained(root: Path, variant: TrainedVariant) -> VariantResult:
     return VariantResult(
         variant.name,
         variant.params.evaluate.split,
-        *evaluated_rows(root, "trained", variant.name),
+        *evaluated_rows(root, TRAINED, variant.name),
         curves,
         settings=variant.settings,
         experiment=variant.experiment,

@@ -15,6 +15,7 @@ import zstandard
 
 from pipeline.errors import PipelineError
 from pipeline.files import sha256_file
+from pipeline.json_lines import json_objects
 from pipeline.params import BenchmarkParams, project_path
 
 PROMPT_FIELDS = ("prompt", "instruction", "question", "turns")
@@ -132,17 +133,11 @@ def _fault(path: Path, line: int | None, field: str | None, found: str, expected
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file with their line numbers; lines of whitespace are none, but count."""
-    # Not splitlines(): a text may hold a line separator that ends no line of the file.
-    for number, line in enumerate(_content(path).split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise _fault(path, number, None, str(error), "one JSON object per line, in UTF-8") from error
-        if not isinstance(row, dict):
-            raise _fault(path, number, None, type(row).__name__, "one JSON object per line")
-        yield number, row
+
+    def fault(line: int, found: str, expected: str) -> PipelineError:
+        return _fault(path, line, None, found, expected)
+
+    return json_objects(_content(path), fault)
 
 
 def _content(path: Path) -> bytes:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import polars as pl
 
+from pipeline.params import RESERVED_MODELS
 from pipeline.report import grid, words
 from pipeline.report.grid import Cell, Grid, Head
 from pipeline.results import MODELS
 
 Values = Mapping[str, Any]
 """The object in a metrics file, or a part of it."""
-
-NOT_MODELS = ("split", "comparison", "length_baseline")
-"""Keys of metrics/evaluate.json that name no model."""
 
 LABELS = {
     "accuracy": "Preference accuracy",
@@ -42,7 +40,16 @@ HIGHER_IS_BETTER = (*SHARES, "log_odds_margin")
 
 def model_names(evaluation: Values) -> list[str]:
     """The models in the metrics file: base, trained, then any others in its order."""
-    found = [name for name, value in evaluation.items() if name not in NOT_MODELS and isinstance(value, dict)]
+    return in_order(
+        name
+        for name, value in evaluation.items()
+        if (name in MODELS or name not in RESERVED_MODELS) and isinstance(value, dict)
+    )
+
+
+def in_order(models: Iterable[str]) -> list[str]:
+    """Base, trained, then the others in the order given."""
+    found = list(models)
     return [name for name in MODELS if name in found] + [name for name in found if name not in MODELS]
 
 
@@ -179,8 +186,7 @@ def _slice_grid(rows: pl.DataFrame) -> Grid:
     by_value: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows.iter_rows(named=True):
         by_value.setdefault(str(row["value"]), {})[row["model"]] = row
-    found = rows["model"].unique(maintain_order=True).to_list()
-    models = [name for name in MODELS if name in found] + [name for name in found if name not in MODELS]
+    models = in_order(rows["model"].unique(maintain_order=True).to_list())
     columns = [Head("Slice"), Head("Pairs", number=True)]
     columns += [Head(f"Accuracy, {name}", True, name if name in MODELS else "") for name in models]
     columns += [Head(f"Margin, {name}", True, name if name in MODELS else "") for name in models]

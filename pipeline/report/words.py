@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
+
+from pipeline.intervals import wilson_interval
 
 DASH = "–"
 
@@ -35,21 +36,8 @@ def interval(passed: int, total: int) -> str:
     """Wilson's 95 % interval of a share, as ``65–82 %``; empty for a total of 0."""
     if total == 0:
         return ""
-    low, high = wilson(passed, total)
-    return f"{low * 100:.0f}–{high * 100:.0f}%"
-
-
-def wilson(passed: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share.
-
-    Raises:
-        ZeroDivisionError: If the total is 0.
-    """
-    rate = passed / total
-    centre = rate + z * z / (2 * total)
-    spread = z * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    found = wilson_interval(passed / total, total)
+    return f"{found.low * 100:.0f}–{found.high * 100:.0f}%"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

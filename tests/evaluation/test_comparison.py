@@ -16,7 +16,8 @@ from pipeline.evaluation.comparison import (
     length_baseline,
 )
 from pipeline.evaluation.preference import MEASURES, pair_facts, summarise_pairs
-from pipeline.evaluation.statistics import Resampling, wilson_interval
+from pipeline.evaluation.statistics import Resampling
+from pipeline.intervals import wilson_interval
 from pipeline.schema import SPLIT_PAIRS
 
 RESAMPLING = Resampling(1000, seed=0)

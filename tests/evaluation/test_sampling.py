@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.evaluation.sampling import GumbelNoise, answer_key
+from pipeline.evaluation.sampling import Draw, GumbelNoise, Sampler, answer_key
 
 IDS = torch.zeros(1, 1, dtype=torch.long)
 
@@ -45,3 +45,29 @@ def test_keys_tell_seeds_prompts_and_samples_apart() -> None:
     assert len(keys) == 8
     # SHA-256 over the XXH3 hashes of "sample", "0", "a" and "1": a recorded run can be drawn again.
     assert answer_key(0, "a", 1) == 0x8270ABE2DB00008F
+
+
+def test_sampled_tokens_have_the_softmax_at_the_temperature() -> None:
+    logits = torch.tensor([[0.0, 1.0, 2.0]])
+    process = Sampler([Draw(5, temperature=2.0)])
+    drawn = [int(process(IDS, logits).argmax()) for _ in range(4000)]
+    expected = torch.softmax(logits[0] / 2.0, dim=0)
+    found = torch.bincount(torch.tensor(drawn), minlength=3) / len(drawn)
+    # Four standard errors of a share near 0.5 of 4000 draws: 0.03.
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=0.03)
+
+
+def test_each_row_has_its_own_temperature_and_greedy_rows_stay_as_they_are() -> None:
+    logits = torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.5, 4.0]])
+    noisy = Sampler([Draw(1, 0.5), None, Draw(9)])(IDS, logits)
+    warped = torch.tensor([[0.0, 2.0], [0.5, 4.0]])
+    assert torch.equal(noisy[[0, 2]], GumbelNoise([1, 9])(IDS, warped))
+    assert noisy[1].tolist() == [3.0, 2.0]
+    assert logits.tolist() == [[0.0, 1.0], [3.0, 2.0], [0.5, 4.0]]
+
+
+def test_nothing_is_drawn_outside_of_the_nucleus() -> None:
+    logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
+    process = Sampler([Draw(3)], top_p=0.6)
+    drawn = {int(process(IDS, logits).argmax()) for _ in range(200)}
+    assert drawn == {0, 1}

@@ -41,7 +41,7 @@ def result(name: str, margins: dict[str, float], passed: dict[str, bool] | None 
         pairs.append({column: row[column] for column in EVALUATED_PAIRS.columns})
     answers = []
     for prompt_id, success in (passed or {}).items():
-        answer: dict[str, Any] = dict.fromkeys(GENERATIONS.columns)
+        answer: dict[str, Any] = dict.fromkeys(GENERATIONS.columns) | {"decoding": "greedy", "sample": 0}
         answer |= {"prompt_id": prompt_id, "model": name, "prompt": [{"role": "user", "content": "?"}]}
         answers.append(answer | {"response": "!", "tokens": 1, "finished": True, "success": success})
     curve = [(name, "chosen_logp", 0, -2.0), (name, "chosen_logp", 1, -1.5), (name, "loss", 1, 0.5)]

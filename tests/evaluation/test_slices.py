@@ -19,7 +19,7 @@ from pipeline.evaluation.slices import (
     Buckets,
     slice_pairs,
 )
-from pipeline.evaluation.statistics import wilson_interval
+from pipeline.intervals import wilson_interval
 from pipeline.schema import EVALUATED_PAIRS, EVALUATED_SLICES
 from pipeline.validation import validate
 

@@ -19,8 +19,8 @@ from pipeline.evaluation.statistics import (
     effective_rows,
     share_interval,
     sign_flip_p_value,
-    wilson_interval,
 )
+from pipeline.intervals import wilson_interval
 
 RESAMPLING = Resampling(2000, seed=5)
 

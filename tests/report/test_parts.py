@@ -2,16 +2,17 @@ import math
 
 import pytest
 
+from pipeline.intervals import wilson_interval
 from pipeline.report import charts, words
 from pipeline.report.scores import headline
 from pipeline.results import ModelScores, Scores
 
 
 def test_wilson_interval() -> None:
-    low, high = words.wilson(8, 10)
+    low, high = wilson_interval(8 / 10, 10)
     assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)  # as published for 8 of 10
-    assert words.wilson(0, 5)[0] == 0.0
-    assert words.wilson(5, 5)[1] == pytest.approx(1.0)
+    assert wilson_interval(0.0, 5)[0] == 0.0
+    assert wilson_interval(1.0, 5)[1] == pytest.approx(1.0)
     assert words.interval(0, 0) == ""
 
 

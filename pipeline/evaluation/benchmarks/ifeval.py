@@ -13,13 +13,14 @@ import polars as pl
 from pipeline.evaluation.benchmarks.ifeval_checkers import check_items, judge
 from pipeline.evaluation.benchmarks.ifeval_prompts import IFEvalItem, draw, prompts_file, read_items
 from pipeline.evaluation.benchmarks.interface import (
+    RESAMPLING,
     BenchmarkAnswer,
     BenchmarkPrompt,
     BenchmarkScore,
     ScoringPlace,
 )
-from pipeline.evaluation.benchmarks.intervals import percentile_interval, resampled_ratios
 from pipeline.evaluation.benchmarks.responses import read_responses
+from pipeline.evaluation.statistics import percentile_interval, resampled_ratios
 from pipeline.params import IFEvalParams
 from pipeline.schema import IFEVAL_VERDICTS
 from pipeline.tables import write_table
@@ -90,7 +91,7 @@ def summarise(table: pl.DataFrame) -> BenchmarkScore:
     sizes = sums["instructions"].cast(pl.Float64).to_numpy()
     trials = np.stack([np.ones_like(sizes), sizes, np.ones_like(sizes), sizes], axis=1)
     values = successes.sum(axis=0) / trials.sum(axis=0)
-    draws = resampled_ratios(successes, trials)
+    draws = resampled_ratios(successes, trials, RESAMPLING)
     intervals = {name: percentile_interval(draws[:, place]) for place, name in enumerate(SCORES)}
     return BenchmarkScore(
         scores={**dict(zip(SCORES, values.tolist(), strict=True)), AVERAGE: float(values.mean())},

@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.evaluation.statistics import Resampling
+from pipeline.intervals import Interval
+
+RESAMPLING = Resampling(10_000, seed=0)
+"""Draws for a benchmark's intervals: their ends move by a hundredth of the width from seed to seed."""
+
 
 @dataclass(frozen=True)
 class BenchmarkPrompt:
@@ -47,14 +53,6 @@ class BenchmarkAnswer:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A confidence interval of a score."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class BenchmarkScore:
     """What a benchmark says of one model's answers.
 
@@ -72,9 +70,7 @@ class BenchmarkScore:
 
     def to_json(self) -> dict[str, Any]:
         """The scores, then ``intervals`` (low and high by score), ``counts`` and the details."""
-        intervals = {
-            name: {"low": interval.low, "high": interval.high} for name, interval in self.intervals.items()
-        }
+        intervals = {name: interval._asdict() for name, interval in self.intervals.items()}
         return {**self.scores, "intervals": intervals, "counts": dict(self.counts), **self.details}
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.benchmarks.interface import Interval
-from pipeline.evaluation.benchmarks.intervals import percentile_interval, resampled_ratios
+from pipeline.evaluation.benchmarks.interface import RESAMPLING
+from pipeline.evaluation.statistics import percentile_interval, resampled_ratios
+from pipeline.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -66,4 +67,4 @@ def _interval(ratings: Sequence[Rating]) -> Interval:
         by_question.setdefault(rating.question, []).append(rating.rating)
     sums = np.array([[sum(values)] for values in by_question.values()], dtype=np.float64)
     counts = np.array([[len(values)] for values in by_question.values()], dtype=np.float64)
-    return percentile_interval(resampled_ratios(sums, counts)[:, 0])
+    return percentile_interval(resampled_ratios(sums, counts, RESAMPLING)[:, 0])

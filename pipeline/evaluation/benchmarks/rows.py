@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.json_lines import json_objects
 
 
 def read_rows(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -26,17 +27,7 @@ def read_rows(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise PipelineError(
             f"{what} cannot be read", file=path, found=error.strerror, expected="a JSON Lines file"
         ) from error
-    # Not splitlines(): a text may hold a line separator that ends no line of the file.
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise line_fault(what, path, number, str(error), "one JSON object per line, in UTF-8") from error
-        if not isinstance(row, dict):
-            raise line_fault(what, path, number, type(row).__name__, "one JSON object per line")
-        yield number, row
+    return json_objects(content, partial(line_fault, what, path))
 
 
 def line_fault(

@@ -10,9 +10,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from pipeline.evaluation.benchmarks.generate import (
     Decoding,
-    Draw,
     Response,
-    SampledArgmax,
     answer_prompts,
     generate,
 )
@@ -21,7 +19,6 @@ from pipeline.tokens.chat import encode, render_prompt
 from pipeline.tokens.templates import Conversation
 from tests.conftest import make_model
 
-GREEDY = Draw(0.0, 0)
 EOS = 2
 
 
@@ -58,7 +55,7 @@ def test_a_batch_is_as_the_plain_loop(model: LlamaForCausalLM, tokenizer: PreTra
         user("a longer question?"),
         [*user("x"), {"role": "assistant", "content": "y"}, *user("z")],
     ]
-    found = generate(model, tokenizer, talks, [GREEDY] * 3, 12)
+    found = generate(model, tokenizer, talks, [None] * 3, 12)
     assert found == [plainly(model, tokenizer, talk, 12) for talk in talks]
 
 
@@ -66,16 +63,16 @@ def test_settings_of_the_model_directory_do_not_apply_but_its_eos_ids_do(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     model = make_model(seed=1).eval()
-    plain = generate(model, tokenizer, [user("a")], [GREEDY], 8)
+    plain = generate(model, tokenizer, [user("a")], [None], 8)
     model.generation_config.repetition_penalty = 5.0
     model.generation_config.do_sample = True
-    assert generate(model, tokenizer, [user("a")], [GREEDY], 8) == plain
+    assert generate(model, tokenizer, [user("a")], [None], 8) == plain
     assert model.generation_config.repetition_penalty == 5.0
     ids = model(torch.tensor([encode(tokenizer, [render_prompt(tokenizer, user("a"))])[0]])).logits[0, -1]
     first = int(ids.argmax())
     model.generation_config.eos_token_id = [EOS, first]
-    assert generate(model, tokenizer, [user("a")], [GREEDY], 8)[0].tokens == 1
-    assert generate(model, tokenizer, [user("a")], [GREEDY], 8)[0].finished
+    assert generate(model, tokenizer, [user("a")], [None], 8)[0].tokens == 1
+    assert generate(model, tokenizer, [user("a")], [None], 8)[0].finished
 
 
 def answers(
@@ -126,20 +123,3 @@ def test_batches_neither_change_answers_nor_wait_for_each_other(
     assert together == alone
     assert sizes == [3, 2]
     assert list(together) == ["5", "4", "3", "2", "1"]
-
-
-def test_sampled_tokens_have_the_softmax_at_the_temperature() -> None:
-    logits = torch.tensor([[0.0, 1.0, 2.0]])
-    process = SampledArgmax([Draw(2.0, seed=5)])
-    drawn = [int(process(torch.empty(0), logits).argmax()) for _ in range(4000)]
-    expected = torch.softmax(logits[0] / 2.0, dim=0)
-    found = torch.bincount(torch.tensor(drawn), minlength=3) / len(drawn)
-    # Four standard errors of a share near 0.5 of 4000 draws: 0.03.
-    assert found.tolist() == pytest.approx(expected.tolist(), abs=0.03)
-
-
-def test_rows_without_temperature_stay_as_they_are() -> None:
-    logits = torch.tensor([[0.0, 1.0], [3.0, 2.0]])
-    noisy = SampledArgmax([Draw(1.0, 1), GREEDY])(torch.empty(0), logits)
-    assert noisy[1].tolist() == [3.0, 2.0] and noisy[0].tolist() != [0.0, 1.0]
-    assert logits.tolist() == [[0.0, 1.0], [3.0, 2.0]]

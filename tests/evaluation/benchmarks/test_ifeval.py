@@ -18,8 +18,8 @@ from pipeline.__main__ import app
 from pipeline.errors import PipelineError
 from pipeline.evaluation.benchmarks.ifeval import IFEval, summarise
 from pipeline.evaluation.benchmarks.ifeval_prompts import IFEvalItem, draw, prompts_file, read_items
-from pipeline.evaluation.benchmarks.interface import BenchmarkAnswer, ScoringPlace
-from pipeline.evaluation.benchmarks.intervals import percentile_interval, resampled_ratios
+from pipeline.evaluation.benchmarks.interface import RESAMPLING, BenchmarkAnswer, ScoringPlace
+from pipeline.evaluation.statistics import percentile_interval, resampled_ratios
 from pipeline.files import read_json
 from pipeline.params import IFEvalParams
 from pipeline.schema import IFEVAL_VERDICTS
@@ -148,14 +148,14 @@ def test_the_numbers_by_hand() -> None:
 
 def test_resampling_draws_prompts_whole() -> None:
     """Prompt 1 has one instruction, followed; prompt 2 three, none followed. Two draws give three ratios."""
-    draws = resampled_ratios(np.array([[1.0], [0.0]]), np.array([[1.0], [3.0]]))[:, 0]
+    draws = resampled_ratios(np.array([[1.0], [0.0]]), np.array([[1.0], [3.0]]), RESAMPLING)[:, 0]
     values, counts = np.unique(draws, return_counts=True)
     assert values.tolist() == [0.0, 0.25, 1.0]
     assert counts / len(draws) == pytest.approx([0.25, 0.5, 0.25], abs=0.02)
 
 
 def test_the_interval_of_a_share_is_that_of_its_binomial() -> None:
-    draws = resampled_ratios(np.repeat([[1.0], [0.0]], [30, 70], axis=0), np.ones((100, 1)))
+    draws = resampled_ratios(np.repeat([[1.0], [0.0]], [30, 70], axis=0), np.ones((100, 1)), RESAMPLING)
     interval = percentile_interval(draws[:, 0])
     # Quantiles 0.025 and 0.975 of Binomial(100, 0.3), from tables: 21 and 39.
     assert [interval.low, interval.high] == pytest.approx([0.21, 0.39], abs=0.01)
