@@ -71,6 +71,13 @@ def test_params_are_those_the_stage_reads(stage: str) -> None:
     assert {key.split(".")[0] for key in DOCUMENT["stages"][stage]["params"]} == read
 
 
+def test_another_comparison_does_not_make_evaluate_run_again() -> None:
+    """Of its section, evaluate depends on every key but the list of variants, which it does not read."""
+    keys = {f"evaluate.{key}" for key in params_value("evaluate")}
+    listed = {key for key in DOCUMENT["stages"]["evaluate"]["params"] if key.startswith("evaluate")}
+    assert keys - listed == {"evaluate.compare"} and listed < keys
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_outs_persist(stage: str) -> None:
     """DVC deletes what does not persist before the stage runs: a failed run would lose the old artifact."""
