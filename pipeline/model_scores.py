@@ -13,6 +13,9 @@ BASE, TRAINED = "base", "trained"
 MODELS = (BASE, TRAINED)
 """The two models that evaluate always compares."""
 
+OUTCOMES = ("win", "tie", "loss")
+"""How an answer may compare with another to the same prompt."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -130,7 +133,7 @@ def parse_scores(values: Mapping[str, Any]) -> Scores:
             for name, metrics in comparison.items()
         },
         outcomes={
-            name: {outcome: int(count) for outcome, count in metrics["outcomes"].items()}
+            name: {outcome: int(metrics["outcomes"][outcome]) for outcome in OUTCOMES}
             for name, metrics in comparison.items()
             if "outcomes" in metrics
         },

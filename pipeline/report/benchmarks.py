@@ -16,13 +16,21 @@ NOT_CHECKED = "The training data was not searched for this benchmark's prompts."
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark: its scores by model, and its contamination in words."""
+    """One benchmark.
+
+    Attributes:
+        name: Its key in metrics/benchmark.json.
+        contamination: What is known of its prompts in the training data, in words.
+        clean: Whether the training data was searched and holds none of them.
+        grid: Scores by model.
+        details: Counts and whatever else the benchmark tells, by model.
+    """
 
     name: str
     contamination: str
     clean: bool
-    facts: list[tuple[str, str]]
     grid: Grid
+    details: Grid
 
 
 def benchmark_tables(benchmarks: Values, searched: Values) -> list[Benchmark]:
@@ -46,9 +54,27 @@ def _benchmark(name: str, found: dict[str, Any], searched: Values) -> Benchmark:
         for score in scores
     ]
     said, clean = contamination_words(contamination)
-    counts = [(model, words.flat(found[model].get("counts") or {})) for model in models]
-    facts = [(f"{model}: {words.title(key)}", value) for model, pairs in counts for key, value in pairs]
-    return Benchmark(name, said, clean, facts, Grid([Head("Score"), *heads(models)], rows))
+    scored = Grid([Head("Score"), *heads(models)], rows)
+    return Benchmark(name, said, clean, scored, _details({model: found[model] for model in models}))
+
+
+def _details(found: Mapping[str, Values]) -> Grid:
+    """All but scores and intervals: a row per count or detail, a column per model."""
+    flat = {
+        model: dict(words.flat({**(values.get("counts") or {}), **_other(values)}))
+        for model, values in found.items()
+    }
+    names = dict.fromkeys(name for values in flat.values() for name in values)
+    rows = [
+        [Cell(words.title(name)), *(Cell(flat[model].get(name, words.DASH)) for model in found)]
+        for name in names
+    ]
+    return Grid([Head("Count or detail"), *heads(list(found))], rows)
+
+
+def _other(model: Values) -> dict[str, Any]:
+    known = {"intervals", "counts", *_scores(model)}
+    return {name: value for name, value in model.items() if name not in known and value is not None}
 
 
 def contamination_words(contamination: object) -> tuple[str, bool]:

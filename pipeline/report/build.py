@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pipeline.files import write_json, write_text
 from pipeline.params import ReportParams
 from pipeline.report import (
+    answers,
     duplicates,
     evaluation,
     examples,
@@ -122,9 +123,10 @@ def _results(artifacts: Artifacts) -> dict[str, Any]:
         "split": artifacts.scores.split,
         "evaluation": evaluation.evaluation_grid(artifacts.evaluation),
         "length_baseline": evaluation.length_baseline(artifacts.evaluation),
-        "outcomes": evaluation.outcomes(artifacts.evaluation),
+        "outcomes": answers.outcomes(artifacts.evaluation),
         "kinds": kind_grid(kind_rows(artifacts.generations)),
-        "answer_facts": evaluation.generation_grid(artifacts.evaluation),
+        "answers": answers.answer_grid(artifacts.evaluation),
+        "diversity": answers.diversity(artifacts.evaluation),
         "slices": evaluation.slice_grids(artifacts.slices),
         "benchmarks": benchmark_tables(artifacts.benchmarks, _searched(artifacts)),
         "variants": None if comparison is None else variants.variant_grid(comparison),

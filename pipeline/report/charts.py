@@ -241,7 +241,7 @@ def _svg(figure: Figure, title: str) -> Markup:
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     for stand_in, colour in _COLOURS.items():
         text = text.replace(stand_in, colour)
-    prefix = re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
+    prefix = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     text = text.replace("url(#", f"url(#{prefix}-")

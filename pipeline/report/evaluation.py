@@ -7,10 +7,10 @@ from typing import Any, TypeGuard
 
 import polars as pl
 
+from pipeline.model_scores import BASE, MODELS
 from pipeline.params import RESERVED_MODELS
 from pipeline.report import grid, words
 from pipeline.report.grid import Cell, Grid, Head
-from pipeline.results import MODELS
 
 Values = Mapping[str, Any]
 """The object in a metrics file, or a part of it."""
@@ -26,12 +26,6 @@ LABELS = {
     "prompts": "Held-out prompts",
 }
 """What the metrics are called, in the order they are shown."""
-
-_ANSWER_LABELS = {
-    "prompts": "Answers",
-    "finished_share": "Ended before the token limit",
-    "repetition_share": "Word trigrams that repeat earlier ones",
-}
 
 SHARES = ("accuracy", "instruction_success")
 LOWER_IS_BETTER = ("odds_ratio_term", "chosen_nll")
@@ -59,17 +53,22 @@ def heads(models: Sequence[str]) -> list[Head]:
 
 
 def evaluation_grid(evaluation: Values) -> Grid:
-    """One row per metric: every model's value and interval, and how trained differs from base."""
+    """One row per metric: every model's value and interval, and how each differs from base."""
     models = model_names(evaluation)
     compared = evaluation.get("comparison") or {}
-    against = compared.get("trained_vs_base") or {}
+    found = {model: compared.get(f"{model}_vs_{BASE}") for model in models}
+    against = {model: differences for model, differences in found.items() if differences}
     metrics = [name for name in LABELS if any(_plain(evaluation[model].get(name)) for model in models)]
-    columns = [Head("Metric"), *heads(models), *([Head("Trained less base", number=True)] if against else [])]
+    columns = [
+        Head("Metric"),
+        *heads(models),
+        *(Head(f"{model[:1].upper()}{model[1:]} less base", True) for model in against),
+    ]
     rows = []
     for metric in metrics:
         cells = [metric_cell(evaluation[model], metric) for model in models]
-        change = [difference_cell(against.get(metric), metric)] if against else []
-        rows.append([Cell(LABELS[metric]), *cells, *change])
+        changes = [difference_cell(differences.get(metric), metric) for differences in against.values()]
+        rows.append([Cell(LABELS[metric]), *cells, *changes])
     return Grid(columns, rows)
 
 
@@ -131,43 +130,6 @@ def verdict(difference: float, metric: str) -> str:
     elif metric not in HIGHER_IS_BETTER:
         return ""
     return "better" if difference > 0 else "worse" if difference < 0 else ""
-
-
-def outcomes(evaluation: Values) -> list[tuple[str, int, int, int]]:
-    """Comparisons that were counted by win, tie and loss: what is compared, and the three counts."""
-    found = []
-    for name, compared in (evaluation.get("comparison") or {}).items():
-        counts = compared.get("outcomes") if isinstance(compared, Mapping) else None
-        if isinstance(counts, Mapping):
-            won, tied, lost = (int(counts.get(key) or 0) for key in ("win", "tie", "loss"))
-            if won + tied + lost:
-                found.append((words.title(name), won, tied, lost))
-    return found
-
-
-def generation_grid(evaluation: Values) -> Grid | None:
-    """What is known of the answers besides what they say: one row per number; None without any answer."""
-    models = model_names(evaluation)
-    flat = {model: words.numbers(evaluation[model].get("generation") or {}) for model in models}
-    names = list(dict.fromkeys(name for model in models for name in flat[model]))
-    if not names:
-        return None
-    rows = [
-        [
-            Cell(_ANSWER_LABELS.get(name, words.title(name).capitalize())),
-            *(_answer_cell(name, flat[m].get(name)) for m in models),
-        ]
-        for name in names
-    ]
-    return Grid([Head("All answers"), *heads(models)], rows)
-
-
-def _answer_cell(name: str, value: float | None) -> Cell:
-    if value is None:
-        return Cell(words.DASH)
-    if name.endswith("share"):
-        return grid.share(value)
-    return grid.count(int(value)) if value.is_integer() else grid.number(value, 1 if abs(value) >= 10 else 3)
 
 
 def _plain(value: object) -> TypeGuard[int | float]:

@@ -10,13 +10,13 @@ numbers are 95% intervals. A difference is coloured where it is unlikely to be c
 {% if length_baseline %}
 <p>{{ length_baseline }}</p>
 {% endif %}
-{% for name, won, tied, lost in outcomes %}
-{% set total = won + tied + lost %}
-<div class="outcome"><b>{{ name|capitalize }}, by checks of the answers</b>
-<span class="stack" role="img" aria-label="{{ won }} won, {{ tied }} tied, {{ lost }} lost">
-<i class="trained" style="flex:{{ won }}"></i><i class="tied" style="flex:{{ tied }}"></i>
-<i class="lost" style="flex:{{ lost }}"></i></span>
-<span class="muted">{{ won }} won, {{ tied }} tied, {{ lost }} lost of {{ total }}</span></div>
+{% for one in outcomes %}
+<div class="outcome"><b>{{ one.versus }}, by checks of the answers</b>
+<span class="stack" role="img" aria-label="{{ one.won }} won, {{ one.tied }} tied, {{ one.lost }} lost">
+<i class="trained" style="flex:{{ one.won }}"></i><i class="tied" style="flex:{{ one.tied }}"></i>
+<i class="lost" style="flex:{{ one.lost }}"></i></span>
+<span class="muted">{{ one.won }} won, {{ one.tied }} tied, {{ one.lost }} lost
+of {{ one.won + one.tied + one.lost }}{% if one.p_value %}; {{ one.p_value }}{% endif %}</span></div>
 {% endfor %}
 <h3 id="success">Instruction success by kind</h3>
 {% if kinds.rows %}
@@ -25,8 +25,17 @@ numbers are 95% intervals. A difference is coloured where it is unlikely to be c
 {% else %}
 <p class="muted">No held-out prompt that was answered has a check.</p>
 {% endif %}
-{% if answer_facts %}
-{{ grid(answer_facts) }}
+{% if answers %}
+<h3 id="lengths">Answers</h3>
+{{ grid(answers) }}
+<p class="muted">Lengths are means; tokens count the end of the answer. Repeated trigrams: the mean share
+of an answer's word trigrams that stand in it before.</p>
+{% endif %}
+{% if diversity %}
+<h3 id="diversity">Diversity</h3>
+{{ grid(diversity.grid) }}
+<p class="muted">Mean cosine similarity of answers ({{ diversity.method }}), as in section 6.4 of
+arXiv 2403.07691: higher is less diverse.</p>
 {% endif %}
 {% if slices %}
 <h3>Slices</h3>
@@ -44,9 +53,9 @@ numbers are 95% intervals. A difference is coloured where it is unlikely to be c
 {{ "decontaminated" if benchmark.clean else "contamination unknown" }}</span></h4>
 <p class="muted">{{ benchmark.contamination }}</p>
 {{ grid(benchmark.grid) }}
-{% if benchmark.facts %}
-<details><summary>Counts</summary>
-{{ facts(benchmark.facts) }}
+{% if benchmark.details.rows %}
+<details><summary>Counts and details</summary>
+{{ grid(benchmark.details) }}
 </details>
 {% endif %}
 {% endfor %}

@@ -345,7 +345,7 @@ def with_all(root: Path) -> None:
         "trained_vs_base": {
             "accuracy": {"difference": 0.3, "low": 0.2, "high": 0.4, "p_value": 0.0002},
             "chosen_nll": {"difference": -0.627, "low": -0.9, "high": 0.1, "p_value": 0.21},
-            "outcomes": {"win": 11, "tie": 6, "loss": 3},
+            "outcomes": {"win": 11, "tie": 6, "loss": 3, "p_value": 0.0574},
         }
     }
     values["length_baseline"] = {"choose_longer": 0.62, "choose_shorter": 0.38}
@@ -355,6 +355,7 @@ def with_all(root: Path) -> None:
         "prompt_strict": 0.299,
         "intervals": {"prompt_strict": {"low": 0.26, "high": 0.34}},
         "counts": {"prompts": 541},
+        "judge": "a-judge",
     }
     found = {"status": "decontaminated", "items": 541, "items_found": 3, "dropped_pairs": 4}
     benchmarks = {

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, write_text
-from pipeline.report import benchmarks, duplicates, evaluation, examples, lineage, token_stats, variants
+from pipeline.report import (
+    answers,
+    benchmarks,
+    duplicates,
+    evaluation,
+    examples,
+    lineage,
+    token_stats,
+    variants,
+)
 from pipeline.report.artifacts import read_artifacts
 from pipeline.report.distributions import read_distributions
 from pipeline.report.document import report_document
@@ -68,21 +77,21 @@ def test_evaluation_with_intervals_and_differences(full: Path) -> None:
     assert (
         evaluation.verdict(-0.1, "chosen_nll") == "better" and evaluation.verdict(-0.1, "rejected_nll") == ""
     )
-    assert evaluation.outcomes(values) == [("trained vs base", 11, 6, 3)]
+    assert answers.outcomes(values) == [answers.Outcome("trained vs base", 11, 6, 3, "p = 0.057")]
     assert "62.0% of the pairs, choosing the shorter one for 38.0%" in evaluation.length_baseline(values)
 
 
 def test_evaluation_without_the_newer_keys(made: Path) -> None:
     values = read_json(made / "metrics/evaluate.json")
     assert texts(evaluation.evaluation_grid(values))["Preference accuracy"] == ["50.0%", "80.0%"]
-    assert evaluation.outcomes(values) == [] and evaluation.length_baseline(values) == ""
+    assert answers.outcomes(values) == [] and evaluation.length_baseline(values) == ""
 
 
 def test_benchmarks_say_what_is_known_of_contamination(full: Path) -> None:
     found = benchmarks.benchmark_tables(read_json(full / "metrics/benchmark.json"), {})
     assert [(table.name, table.clean) for table in found] == [("ifeval", True), ("mt_bench", False)]
     assert texts(found[0].grid) == {"prompt strict": ["0.299", "0.299"]}
-    assert found[0].facts[0] == ("base: prompts", "541")
+    assert texts(found[0].details) == {"prompts": ["541", "541"], "judge": ["a-judge", "a-judge"]}
     assert found[1].contamination == benchmarks.NOT_CHECKED
     clean = {"items": 80, "items_found": 0, "contaminated_pairs": 0}
     assert benchmarks.contamination_words(clean) == ("No training pair holds any of its 80 items.", True)

@@ -107,7 +107,7 @@ def test_numbers_are_the_artifacts(html: str) -> None:
     assert "binarize 159 rows 154 pairs other unit 5 tie 5" in text
     assert "dedupe 153 pairs 151 pairs 98.7% 2 leaked 1 near_duplicate 1" in text
     assert "max words 4 0 4" in text
-    assert "All answers base trained Answers 24 24 Ended before the token limit 75.0% 75.0%" in text
+    assert "Repeated trigrams base, greedy 24 25.0% 41.5 – 75.0% – 8.3%" in text
     assert "wheel.package a-model" in text
     assert "measured 0.84 asked for 0.7" in text
 
