@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.model_scores import Change, Interval, ModelScores, Scores
+from pipeline.intervals import Interval
+from pipeline.model_scores import Change, ModelScores, Scores
 
 DASH = "–"
 

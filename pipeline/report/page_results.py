@@ -11,7 +11,7 @@ numbers are 95% intervals. A difference is coloured where it is unlikely to be c
 <p>{{ length_baseline }}</p>
 {% endif %}
 {% for one in outcomes %}
-<div class="outcome"><b>{{ one.versus }}, by checks of the answers</b>
+<div class="outcome"><b>{{ one.versus[:1]|upper }}{{ one.versus[1:] }}, by checks of the answers</b>
 <span class="stack" role="img" aria-label="{{ one.won }} won, {{ one.tied }} tied, {{ one.lost }} lost">
 <i class="trained" style="flex:{{ one.won }}"></i><i class="tied" style="flex:{{ one.tied }}"></i>
 <i class="lost" style="flex:{{ one.lost }}"></i></span>

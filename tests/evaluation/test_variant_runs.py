@@ -8,14 +8,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.preference import score_pairs
+from pipeline.evaluation.side_by_side import write_comparison
+from pipeline.evaluation.statistics import Resampling
 from pipeline.evaluation.variant_runs import run_variants
 from pipeline.evaluation.variants import Comparison
 from pipeline.evaluation.workspace import Workspace
-from pipeline.params import load_params
+from pipeline.params import TokenizeParams, load_params
+from pipeline.schema import SPLIT_PAIRS
+from pipeline.tables import HeldTable, write_table
+from pipeline.tokens.shards import ShardSet
+from pipeline.tokens.tokenize import tokenize_splits
+from tests.conftest import make_model
+from tests.report.conftest import split_pairs
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +37,13 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 import polars as pl
 
-from pipeline.params import load_params
+from pipeline.params import TokenizeParams, load_params
+from pipeline.schema import SPLIT_PAIRS
+from pipeline.tables import HeldTable, write_table
+from pipeline.tokens.shards import ShardSet
+from pipeline.tokens.tokenize import tokenize_splits
+from tests.conftest import make_model
+from tests.report.conftest import split_pairs
 from pipeline.schema import EVALUATED_PAIRS, GENERATIONS
 from pipeline.tables import write_table
 
@@ -162,3 +179,37 @@ def test_variants_run_once_and_leave_the_workspace_as_it_was(project: Path) -> N
     with pytest.raises(PipelineError, match="a comparison would lose it"):
         run_variants(project, comparison(one=0.25))
     assert (project / "data/evaluate/pairs.parquet").read_bytes() == b"mine"
+
+
+def test_a_model_that_is_there_is_loaded_and_measured(
+    project: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = make_model(seed=5)
+    model.save_pretrained("models/published")
+    tokenizer.save_pretrained("models/published")
+    pairs = split_pairs(4, 200, "test")
+    write_table(pairs, Path("data/split/test.parquet"), SPLIT_PAIRS)
+    limits = TokenizeParams(max_length=1024)
+    tokenize_splits({"test": HeldTable(pairs)}, tokenizer, limits, Path("data/tokenize"))
+    small = {"max_new_tokens": 3, "samples": 0, "score_dtype": "float32", "generate_dtype": "float32"}
+    Path("params.yaml").write_text(yaml.safe_dump({"evaluate": small}))
+
+    named = {"variants": [{"name": "mine", "model": "models/published"}]}
+    [found] = run_variants(project, Comparison.model_validate(named))
+    assert (found.name, found.split, found.model, found.experiment) == (
+        "mine",
+        "test",
+        "models/published",
+        None,
+    )
+    direct = score_pairs(model.eval(), "mine", ShardSet(Path("data/tokenize"), "test"), 2, 8, "float32")
+    by_pair = dict(direct.select("pair_id", "log_odds_margin").rows())
+    assert dict(found.pairs.select("pair_id", "log_odds_margin").rows()) == pytest.approx(by_pair, rel=1e-5)
+    assert found.pairs["model"].unique().to_list() == found.answers["model"].unique().to_list() == ["mine"]
+    assert found.answers.height == 4 and found.curves.is_empty()
+    assert runs(project) == 1
+
+    [shown] = write_comparison(project / "data/compare", [found], Resampling(200, 0))["variants"]
+    assert (shown["model"], shown["set"], set(shown["cost"].values())) == ("models/published", {}, {None})
+    assert shown["metrics"]["log_odds_margin"]["value"] == pytest.approx(sum(by_pair.values()) / 4, rel=1e-5)
+    assert pl.read_parquet(project / "data/compare/curves.parquet").is_empty()

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.benchmarks.appending import append
 from pipeline.evaluation.benchmarks.interface import BenchmarkAnswer, BenchmarkPrompt
 from pipeline.files import canonical_json, sha256_file, write_text
 
@@ -80,11 +81,14 @@ class AnswerFile:
         if not self._whole:
             write_text(self._path, "".join(f"{line.decode()}\n" for line in self._lines))
             self._whole = True
-        with self._path.open("a", encoding="utf-8") as handle:
-            for answer in answers:
-                temperature = self._prompts[answer.key].temperature
-                handle.write(canonical_json({"temperature": temperature, "answer": asdict(answer)}) + "\n")
-                self._take(temperature, answer)
+        taken = [(self._prompts[answer.key].temperature, answer) for answer in answers]
+        lines = [
+            canonical_json({"temperature": temperature, "answer": asdict(answer)}) + "\n"
+            for temperature, answer in taken
+        ]
+        append(self._path, "".join(lines).encode())
+        for temperature, answer in taken:
+            self._take(temperature, answer)
 
     def _answer(self, prompt: BenchmarkPrompt) -> BenchmarkAnswer | None:
         """The answer to a prompt; None where there is none, or none to its turns as they are now."""

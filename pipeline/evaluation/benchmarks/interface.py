@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.evaluation.statistics import Resampling
-from pipeline.intervals import Interval
+from pipeline.intervals import Interval as Interval  # part of what a benchmark gives
 
 RESAMPLING = Resampling(10_000, seed=0)
 """Draws for a benchmark's intervals: their ends move by a hundredth of the width from seed to seed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.evaluation.benchmarks.appending import append
+from pipeline.files import canonical_json
 
 Message = Mapping[str, str]
 """A chat message: ``role`` and ``content``."""
@@ -39,8 +40,7 @@ class Reply:
 def request_key(base_url: str, model: str, messages: Sequence[Message], settings: Mapping[str, Any]) -> str:
     """SHA-256, in hex, of what decides a reply: the endpoint, the model, the messages and the settings."""
     asked = {"base_url": base_url, "messages": list(messages), "model": model, "settings": dict(settings)}
-    text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(canonical_json(asked).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class JudgeCache:
@@ -78,13 +78,7 @@ class JudgeCache:
         """
         line = json.dumps({"key": key, **vars(reply)}) + "\n"
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                _write_all(descriptor, ("\n" * self._line_is_open + line).encode("ascii"))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            append(self.path, ("\n" * self._line_is_open + line).encode("ascii"))
             self._line_is_open = False
             self._replies.setdefault(key, []).append(reply)
 
@@ -110,8 +104,3 @@ class JudgeCache:
                 self.damaged_lines += 1
                 continue
             self._replies.setdefault(key, []).append(reply)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
