@@ -158,7 +158,7 @@ def reshard(module: nn.Module) -> None:
 def forward_backward(module: nn.Module, optimizer: Optimizer, each: Pass, totals: StepTotals) -> LossTerms:
     """A forward and backward pass, its gradient handed to the optimizer.
 
-    The terms are the micro-batch's own: leave those of a pass that does not count out of the sums. After the
+    The terms, detached, are the micro-batch's own: leave those of a pass that does not count out of the sums. After the
     last pass the gradients are those of the whole step on all ranks, ready for :meth:`Optimizer.step`.
 
     Args:
@@ -173,7 +173,8 @@ def forward_backward(module: nn.Module, optimizer: Optimizer, each: Pass, totals
         terms: LossTerms = module(each.batch, totals)
         (terms.loss * weight).backward()
     optimizer.accumulate()
-    return terms
+    # What is left of the graph is no use any more, and keeps memory through the next pass.
+    return terms.detach()
 
 
 def _without_exchange(module: nn.Module, each: Pass) -> AbstractContextManager[None]:
