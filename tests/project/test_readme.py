@@ -52,8 +52,8 @@ def test_commands_exist(command: str) -> None:
         section, name = key.split(".")
         parse_params({section: {name: yaml.safe_load(value)}})
     else:
-        # Run for real, in this order, by tests/project/test_line.py.
-        assert command in {"dvc repro", "dvc metrics diff", "dvc exp show"}
+        # Run for real by tests/project/test_line.py, in this order, and test_plots.py.
+        assert command in {"dvc repro", "dvc metrics diff", "dvc exp show", "dvc plots diff"}
 
 
 @pytest.mark.parametrize("block", [block for name, block in BLOCKS if name == "yaml"])
