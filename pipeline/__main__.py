@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline import score_commands
+from pipeline import curate_commands, score_commands
 from pipeline.errors import PipelineError, foreseen_faults
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(score_commands.app, name="score")
+app.add_typer(curate_commands.app, name="curate")
 
 
 @app.callback()

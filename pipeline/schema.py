@@ -176,6 +176,76 @@ LEDGER = Table(
 )
 """What was dropped, why, and on what evidence."""
 
+_TEXTS_SHA256 = "Hash of prompt, chosen and rejected (pipeline.curation.texts_hash)"
+
+SIDES = ("chosen", "rejected")
+
+QUEUE = Table(
+    "queue",
+    {
+        "pair_id": Column(pl.String(), "The pair to be looked at."),
+        "texts_sha256": Column(pl.String(), f"{_TEXTS_SHA256} as queued."),
+        "source": Column(pl.String(), "The part of the dataset the row comes from.", recurs=True),
+        "prompt": Column(MESSAGES, "The conversation up to the response."),
+        "chosen": Column(pl.String(), "The response preferred so far."),
+        "rejected": Column(pl.String(), "The other one."),
+        "first": Column(pl.String(), "Which stands as A: chosen or rejected; drawn by pair_id.", recurs=True),
+        "reasons": Column(pl.List(pl.String()), "Names of the strategies that chose it."),
+        "priority": Column(pl.Float64(), "The higher, the sooner it is shown."),
+        "margin": Column(pl.Float64(), "chosen_score - rejected_score.", nullable=True),
+        "chosen_chars": Column(pl.Int64(), "Characters of chosen."),
+        "rejected_chars": Column(pl.Int64(), "Characters of rejected."),
+        "language": Column(pl.String(), "ISO 639-1 code, where it was judged.", nullable=True, recurs=True),
+        "suspicion": Column(
+            pl.Float64(), "How much the model disbelieves the label, where it was asked.", nullable=True
+        ),
+    },
+    key=("pair_id",),
+    invariants={
+        "first is chosen or rejected": lambda: pl.col("first").is_in(list(SIDES)),
+        "some strategy chose it": lambda: pl.col("reasons").list.len() > 0,
+        "priority is finite": lambda: pl.col("priority").is_finite(),
+    },
+)
+"""Pairs that wait for a person, in the order they are shown."""
+
+ANNOTATION_STATUSES = ("submitted", "draft", "discarded")
+CHOICES = ("A", "B", "tie", "both_bad")
+"""What a blind annotator may answer."""
+
+PREFERENCES = ("chosen", "rejected", "tie", "both_bad")
+"""What the answer means once it is known which response stood as A."""
+
+ANNOTATIONS = Table(
+    "annotations",
+    {
+        "pair_id": Column(pl.String(), "The pair."),
+        "texts_sha256": Column(pl.String(), f"{_TEXTS_SHA256} as the annotator saw them."),
+        "annotator": Column(pl.String(), "Who.", recurs=True),
+        "status": Column(pl.String(), "submitted, draft or discarded.", recurs=True),
+        "choice": Column(pl.String(), "A, B, tie or both_bad; null unless submitted.", nullable=True),
+        "preferred": Column(pl.String(), "chosen, rejected, tie or both_bad; null likewise.", nullable=True),
+        "correction": Column(pl.String(), "A better response, in the annotator's words.", nullable=True),
+        "rating": Column(pl.Int64(), "Rating of the better response, 1 to 5.", nullable=True),
+        "when": Column(pl.Datetime("us", "UTC"), "When it was given or last changed."),
+        "where": Column(pl.String(), "The dataset or file it comes from.", recurs=True),
+    },
+    key=("pair_id", "texts_sha256", "annotator", "where"),
+    invariants={
+        "status is known": lambda: pl.col("status").is_in(list(ANNOTATION_STATUSES)),
+        "choice is known": lambda: pl.col("choice").is_in(list(CHOICES)),
+        "preferred is known": lambda: pl.col("preferred").is_in(list(PREFERENCES)),
+        "a choice where submitted": lambda: (
+            (pl.col("status") == "submitted") == pl.col("choice").is_not_null()
+        ),
+        "a preference where submitted": lambda: (
+            (pl.col("status") == "submitted") == pl.col("preferred").is_not_null()
+        ),
+        "rating is 1 to 5": lambda: pl.col("rating").is_between(1, 5),
+    },
+)
+"""What annotators said, one row per pair, annotator and place; drafts and discards too."""
+
 TRUTH = Table(
     "sample truth",
     {

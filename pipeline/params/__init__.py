@@ -14,7 +14,7 @@ from pipeline.params.benchmarks import (
     MTBenchParams,
 )
 from pipeline.params.binarize import AspectWeights, BinarizeParams
-from pipeline.params.curate import CurateParams
+from pipeline.params.curate import ArgillaParams, CurateParams, QueueParams, QueueWeights
 from pipeline.params.decontaminate import BenchmarkParams, DecontaminateParams
 from pipeline.params.dedupe import DedupeParams
 from pipeline.params.evaluate import (
@@ -38,6 +38,7 @@ __all__ = [
     "RESERVED_MODELS",
     "WITH_REFERENCE",
     "AlpacaEvalParams",
+    "ArgillaParams",
     "AspectWeights",
     "BenchmarkHubParams",
     "BenchmarkParams",
@@ -58,6 +59,8 @@ __all__ = [
     "ModelHubParams",
     "ModelParams",
     "Params",
+    "QueueParams",
+    "QueueWeights",
     "ReportParams",
     "SampleParams",
     "Side",
