@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,10 +49,7 @@ def trace(
     from pipeline.trace_text import print_trace
 
     params = load_params()
-    asides = Asides(
-        decisions=lambda pair_ids: _decisions(params, pair_ids),
-        benchmark_prompt=lambda match_id: _benchmark_prompt(params, match_id),
-    )
+    asides = Asides(benchmark_prompt=lambda match_id: _benchmark_prompt(params, match_id))
     found = tracing.trace(Path(), id, asides)
     if as_json:
         print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
@@ -158,22 +154,6 @@ def compare(
     plain_console().print(comparison_table(summary))
     has_figure = write_curves(Path("reports/compare.svg"), [each.curves for each in results])
     print(f"\nIn data/compare{' and reports/compare.svg' if has_figure else ''}")
-
-
-def _decisions(params: Params, pair_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """The decisions that count on these pairs; none where there is no decisions file."""
-    from pipeline.curation.decisions import read_decisions
-    from pipeline.params import project_path
-
-    path = project_path(params.curate.decisions)
-    if not path.is_file():
-        return {}
-    latest = read_decisions(path).latest.items()
-    return {
-        decision.pair_id: {"line": line, **decision.model_dump(exclude={"pair_id"}, exclude_none=True)}
-        for line, decision in latest
-        if decision.pair_id in pair_ids
-    }
 
 
 def _benchmark_prompt(params: Params, match_id: str) -> str | None:

@@ -246,6 +246,52 @@ ANNOTATIONS = Table(
 )
 """What annotators said, one row per pair, annotator and place; drafts and discards too."""
 
+FATES = ("applied", "superseded", "outvoted", "contested", "stale")
+"""What becomes of a line of the decisions file."""
+
+_DECIDED = {
+    "pair_id": Column(pl.String(), "The pair it is about."),
+    "action": Column(pl.String(), "keep, swap, drop or edit.", recurs=True),
+    "annotators": Column(pl.List(pl.String()), "Who decided so."),
+    "agreement": Column(pl.Float64(), "Share of those asked that said so.", nullable=True),
+    "reason": Column(pl.String(), "In words."),
+    "when": Column(pl.String(), "ISO 8601 date and time."),
+}
+
+DECISIONS = Table(
+    "decisions",
+    {
+        "line": Column(pl.Int64(), "1-based line of the decisions file."),
+        **_DECIDED,
+        "fate": Column(pl.String(), "What became of it: pipeline.curation.resolve.", recurs=True),
+        "problem": Column(pl.String(), "Why it was not applied.", nullable=True),
+    },
+    key=("line",),
+    invariants={
+        "fate is known": lambda: pl.col("fate").is_in(list(FATES)),
+        "a problem unless applied": lambda: (pl.col("fate") == "applied") == pl.col("problem").is_null(),
+    },
+)
+"""Every line of the decisions file and what became of it: none is lost."""
+
+CHANGED_PAIRS = Table(
+    "changed pairs",
+    {
+        **_DECIDED,
+        "row_id": Column(pl.String(), "The raw row the pair comes from."),
+        "line": Column(pl.Int64(), "The line of the decisions file that counted."),
+        "changed": Column(pl.List(pl.String()), "Which of prompt, chosen and rejected are others now."),
+        "texts_sha256": Column(pl.String(), f"{_TEXTS_SHA256} before."),
+        "new_texts_sha256": Column(pl.String(), f"{_TEXTS_SHA256} since."),
+    },
+    key=("pair_id",),
+    invariants={
+        "swap or edit": lambda: pl.col("action").is_in(["swap", "edit"]),
+        "something changed": lambda: pl.col("changed").list.len() > 0,
+    },
+)
+"""Pairs that people's decisions changed, with who, why and how sure: the ledger of what stays but differs."""
+
 TRUTH = Table(
     "sample truth",
     {

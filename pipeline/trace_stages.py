@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,10 @@ from pipeline.errors import PipelineError
 from pipeline.files import read_json
 from pipeline.lookup import find_rows
 from pipeline.schema import (
+    CHANGED_PAIRS,
     CLUSTERED_PAIRS,
     COMPLETIONS,
+    DECISIONS,
     EVALUATED_PAIRS,
     FLIPPED_PAIRS,
     GENERATIONS,
@@ -67,11 +68,9 @@ class Asides:
     """What lies outside the stages' tables.
 
     Attributes:
-        decisions: People's decisions on pairs, by pair_id.
         benchmark_prompt: The text of a benchmark's item, by what the ledger calls it; None if unknown.
     """
 
-    decisions: Callable[[Collection[str]], dict[str, Row]]
     benchmark_prompt: Callable[[str], str | None]
 
 
@@ -140,6 +139,8 @@ class Artifacts:
         if entry["stage"] == "dedupe":
             for kept in self.rows("dedupe", CLUSTERED_PAIRS, "pair_id", [match], ["cluster_id"]):
                 facts |= self._cluster(kept["cluster_id"], entry["pair_id"])
+        if entry["stage"] == "curate":
+            facts |= self._decided(entry["pair_id"])
         return Step(entry["stage"], DROPPED, entry["reason"], facts)
 
     def _prompt_of(self, match_id: str) -> str | None:
@@ -194,25 +195,19 @@ class Artifacts:
         return {"cluster_id": cluster_id, "cluster_mates": described}
 
     def _curated(self, ids: list[str]) -> dict[str, Row]:
-        """What people decided, and whether a decision no longer fits."""
+        """What people decided, what became of each decision, and what it changed."""
         found = self.rows("curate", CLUSTERED_PAIRS, "pair_id", ids, ["pair_id"])
-        kept = [row["pair_id"] for row in found]
-        decisions = self._asides.decisions(kept)
-        stale = self._stale()
-        facts: dict[str, Row] = {pair_id: {} for pair_id in kept}
-        for pair_id, decision in decisions.items():
-            facts[pair_id]["decision"] = decision
-        for pair_id in stale.keys() & facts.keys():
-            facts[pair_id]["not_applied"] = stale[pair_id]
+        facts = {row["pair_id"]: self._decided(row["pair_id"]) for row in found}
+        path = self.data / "curate" / "changed.parquet"
+        for row in self._find(path, CHANGED_PAIRS, "pair_id", list(facts), ["pair_id", "changed"]):
+            facts[row["pair_id"]]["changed"] = ", ".join(row["changed"])
         return facts
 
-    def _stale(self) -> dict[str, str]:
-        path = self.data / "curate" / "stale.jsonl"
-        if not path.is_file():
-            return {}
-        lines = path.read_text(encoding="utf-8").split("\n")
-        found = (json.loads(line) for line in lines if line.strip())
-        return {row["pair_id"]: row["problem"] for row in found}
+    def _decided(self, pair_id: str) -> Row:
+        path = self.data / "curate" / "decisions.parquet"
+        found = self._find(path, DECISIONS, "pair_id", [pair_id])
+        decisions = [{name: row[name] for name in row if name != "pair_id"} for row in found]
+        return {"decisions": decisions} if decisions else {}
 
     def _placed(self, ids: list[str]) -> dict[str, Row]:
         paths = [self.data / "split" / f"{name}.parquet" for name in SPLITS]

@@ -114,11 +114,23 @@ class _TraceText:
             elif name == "cluster_mates":
                 matched = facts.get("match", {}).get("id")
                 yield from self._mates([mate for mate in value if mate["pair_id"] != matched])
+            elif name == "decisions":
+                yield from map(self._decision, value)
             elif isinstance(value, dict):
                 told = [
                     f"{key.replace('_', ' ')} {self._told(part)}" for key, part in value.items() if part != []
                 ]
                 yield f"{name}: {', '.join(told)}"
+
+    def _decision(self, decision: Row) -> str:
+        """A line of the decisions file, and what became of it."""
+        who = ", ".join(decision["annotators"])
+        agreement = decision["agreement"]
+        share = "" if agreement is None else f" (agreement {_number(agreement)})"
+        reason = f": {self._shortened(decision['reason'])}" if decision["reason"] else ""
+        problem = f", {decision['problem']}" if decision["problem"] else ""
+        told = f"decided on line {decision['line']}, {decision['when']}: {decision['action']} by {who}"
+        return f"{told}{share}{reason} [{decision['fate']}{problem}]"
 
     def _mates(self, mates: list[Row]) -> Iterator[str]:
         shown = mates if self._full else mates[:MOST_MATES]

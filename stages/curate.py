@@ -4,13 +4,20 @@ import sys
 
 from pipeline.curation.decisions import read_decisions
 from pipeline.curation.replay import Replay
+from pipeline.curation.resolve import CONTESTED, STALE
 from pipeline.files import atomic_folder, sha256_file
 from pipeline.ledger import Ledger, stop_if_empty, write_funnel, write_ledger
 from pipeline.params import Params, project_path
 from pipeline.progress import track
-from pipeline.schema import CLUSTERED_PAIRS
-from pipeline.tables import ROW_GROUP, StoredTable, open_table, read_lineage
+from pipeline.schema import CHANGED_PAIRS, CLUSTERED_PAIRS, DECISIONS
+from pipeline.tables import ROW_GROUP, StoredTable, open_table, read_lineage, write_table
 from stages._stage import DATA, METRICS, run
+
+_REPORTED = {
+    STALE: "no longer fit a pair and were not applied",
+    CONTESTED: "contradict each other and were not applied",
+}
+"""Fates of decisions that a person should look into."""
 
 
 def main(params: Params) -> None:
@@ -20,7 +27,7 @@ def main(params: Params) -> None:
     decisions = project_path(params.curate.decisions)
     decided = read_decisions(decisions)
     lineage["decisions_sha256"] = sha256_file(decisions)
-    ledger, replay = Ledger("curate"), Replay(decided)
+    ledger, replay = Ledger("curate"), Replay(decided, params.curate.resolve)
     with atomic_folder(DATA / "curate") as folder:
         with open_table(folder / "pairs.parquet", CLUSTERED_PAIRS, lineage) as table:
             blocks = replay.blocks(source, ledger)
@@ -28,12 +35,16 @@ def main(params: Params) -> None:
                 table.write(block)
         stop_if_empty(table.rows, ledger, "pairs", f"Take decisions out of {decisions}")
         write_ledger(folder, ledger)
-        stale = replay.stale()
-        stale.write_ndjson(folder / "stale.jsonl")
-    if stale.height:
-        where = DATA / "curate" / "stale.jsonl"
-        print(f"warning: {stale.height} decisions no longer fit a pair, see {where}", file=sys.stderr)
-    counts = {"decisions": len(decided.latest), "superseded": decided.superseded, "stale": stale.height}
+        read = replay.decisions()
+        write_table(read, folder / "decisions.parquet", DECISIONS, lineage)
+        write_table(replay.changed(), folder / "changed.parquet", CHANGED_PAIRS, lineage)
+        for fate in _REPORTED:
+            read.filter(fate=fate).drop("fate").write_ndjson(folder / f"{fate}.jsonl")
+    counts = replay.counts()
+    for fate, warning in _REPORTED.items():
+        if counts[fate]:
+            where = DATA / "curate" / f"{fate}.jsonl"
+            print(f"warning: {counts[fate]} decisions {warning}, see {where}", file=sys.stderr)
     write_funnel(METRICS / "curate.json", "pairs", rows, "pairs", table.rows, ledger, counts)
 
 

@@ -1,23 +1,37 @@
 """People's decisions on pairs: a JSON Lines file in git, checked line by line.
 
-What they do to the pairs: :mod:`pipeline.curation.replay`.
+Which of several on one pair count: :mod:`pipeline.curation.resolve`. What they do to the pairs:
+:mod:`pipeline.curation.replay`. The format, with examples: ``docs/curation.md``.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import PipelineError
+from pipeline.files import write_text
 from pipeline.texts import fold_text
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Words = Annotated[str, Field(min_length=1)]
+
+_OLDER = {"annotators": "annotator", "reason": "why"}
+"""Fields of the older shape of a line, under those that took their place."""
+
+
+class Message(BaseModel):
+    """One message of an edited prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str
 
 
 class Decision(BaseModel):
@@ -26,24 +40,51 @@ class Decision(BaseModel):
     Attributes:
         pair_id: The pair it is about.
         action: keep it, swap its responses, drop it, or edit its texts.
-        chosen: The new preferred response; edit only.
-        rejected: The new other one; edit only.
-        annotator: Who decided.
+        prompt: The new conversation; edit only, None: as it is.
+        chosen: The new preferred response; likewise.
+        rejected: The new other one; likewise.
+        annotators: Who decided so.
+        agreement: Share of those who were asked that said so, 0 to 1; None where only one was.
+        reason: In words; may be empty.
         when: ISO 8601 date and time; UTC where it names no offset.
-        why: The reason, in words; may be empty.
-        texts: Content id of (chosen, rejected) as the annotator saw them; a decision on other texts is stale.
+        texts_sha256: :func:`~pipeline.curation.texts_hash.texts_hash` of what the annotators saw; a decision
+            on other texts is stale. None: it holds for whatever texts the pair has.
+        texts: The same in the older shape of a line: content id of (chosen, rejected).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     pair_id: Id
     action: Literal["keep", "swap", "drop", "edit"]
+    prompt: Annotated[list[Message], Field(min_length=1)] | None = None
     chosen: str | None = None
     rejected: str | None = None
-    annotator: Words
+    annotators: Annotated[list[Words], Field(min_length=1)]
+    agreement: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    reason: str = ""
     when: str
-    why: str
+    texts_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     texts: Id | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_shape(cls, line: Any) -> Any:
+        """Take a line with ``annotator`` (one name) and ``why``; one in both shapes is left to be refused."""
+        if not isinstance(line, dict):
+            return line
+        line = dict(line)
+        for name, older in _OLDER.items():
+            if older in line and name not in line:
+                value = line.pop(older)
+                line[name] = [value] if name == "annotators" else value
+        return line
+
+    @field_validator("annotators")
+    @classmethod
+    def _are_distinct(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("each annotator is named once")
+        return value
 
     @field_validator("when")
     @classmethod
@@ -53,17 +94,18 @@ class Decision(BaseModel):
 
     @model_validator(mode="after")
     def _texts_with_edit(self) -> Decision:
-        given = [text for text in (self.chosen, self.rejected) if text is not None]
         if self.action != "edit":
-            if given:
-                raise ValueError("chosen and rejected are for edit only")
+            if self.prompt is not None or self.chosen is not None or self.rejected is not None:
+                raise ValueError("prompt, chosen and rejected are for edit only")
             return self
-        if len(given) < 2:
-            raise ValueError("an edit gives both chosen and rejected")
-        folded = [fold_text(text) for text in given]
+        if self.prompt is None and self.chosen is None and self.rejected is None:
+            raise ValueError("an edit gives at least one of prompt, chosen and rejected")
+        if self.prompt is not None and self.prompt[-1].role != "user":
+            raise ValueError("an edited prompt ends with a message of the user")
+        folded = [fold_text(text) for text in (self.chosen, self.rejected) if text is not None]
         if not all(folded):
             raise ValueError("an edited response is blank; to leave the pair out, use drop")
-        if folded[0] == folded[1]:
+        if len(folded) == 2 and folded[0] == folded[1]:
             raise ValueError("the edited responses are the same; to leave the pair out, use drop")
         return self
 
@@ -73,28 +115,52 @@ class Decision(BaseModel):
         moment = datetime.fromisoformat(self.when)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-
-@dataclass(frozen=True)
-class Decided:
-    """What the decisions file says.
-
-    Attributes:
-        latest: One decision per pair, by line number: the latest, and of equally late ones the lower line.
-        superseded: How many decisions a later one replaced.
-    """
-
-    latest: dict[int, Decision]
-    superseded: int
+    def line(self) -> str:
+        """The decision as a line of the file, without its end; what is not given is left out."""
+        fields = self.model_dump(exclude_none=True)
+        return json.dumps(fields, ensure_ascii=False)
 
 
-def read_decisions(path: Path) -> Decided:
-    """The decisions in a file; it may be empty.
+def read_decisions(path: Path) -> dict[int, Decision]:
+    """The decisions in a file, by line number; it may be empty.
 
     Raises:
         PipelineError: If the file is missing or a line is not a valid decision, with the line and the field.
     """
+    # Not splitlines(): a text may hold a line separator that ends no line of the file.
+    lines = enumerate(_text(path).split("\n"), start=1)
+    return {number: _decision(path, number, line) for number, line in lines if line.strip()}
+
+
+def append_decisions(path: Path, decisions: Iterable[Decision]) -> int:
+    """Write decisions at the end of a file, in their order; those that stand there already are left out.
+
+    So the same answers pulled twice are written once. What the file holds stays byte by byte.
+
+    Args:
+        path: The file; one that is not there is made.
+        decisions: What to write.
+
+    Returns:
+        How many lines were written.
+
+    Raises:
+        PipelineError: If the file holds a line that is not a valid decision.
+        OSError: If it cannot be written.
+    """
+    known = {decision.line() for decision in read_decisions(path).values()} if path.exists() else set()
+    new = [line for line in dict.fromkeys(decision.line() for decision in decisions) if line not in known]
+    if new:
+        before = _text(path) if path.exists() else ""
+        gap = "" if before == "" or before.endswith("\n") else "\n"
+        write_text(path, before + gap + "".join(line + "\n" for line in new))
+    return len(new)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        # Not read_text(): it would turn the ends of lines into others.
+        return path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(
             "The decisions cannot be read",
@@ -103,18 +169,6 @@ def read_decisions(path: Path) -> Decided:
             found=str(error),
             hint=f"An empty file will do where nothing is decided yet: `touch {path}`",
         ) from error
-    # Not splitlines(): a text may hold a line separator that ends no line of the file.
-    lines = enumerate(text.split("\n"), start=1)
-    return latest_decisions({number: _decision(path, number, line) for number, line in lines if line.strip()})
-
-
-def latest_decisions(decisions: dict[int, Decision]) -> Decided:
-    """Of several decisions on one pair, the latest ``when``; of equally late ones, the lower line."""
-    latest: dict[str, int] = {}
-    for number in sorted(decisions, key=lambda number: (decisions[number].moment, number)):
-        latest[decisions[number].pair_id] = number
-    kept = sorted(latest.values())
-    return Decided({number: decisions[number] for number in kept}, len(decisions) - len(kept))
 
 
 def _decision(path: Path, number: int, line: str) -> Decision:
@@ -133,13 +187,22 @@ def _decision(path: Path, number: int, line: str) -> Decision:
         return Decision.model_validate(value)
     except ValidationError as error:
         fault = error.errors()[0]
-        column = ".".join(str(part) for part in fault["loc"])
         raise PipelineError(
             "A decision is not valid",
             file=path,
             row=number,
-            column=column or None,
+            column=_column(fault["loc"], value),
             found=repr(fault["input"]),
             expected=str(fault["msg"]).removeprefix("Value error, "),
-            hint="Correct that line",
+            hint="Correct that line; docs/curation.md describes each field",
         ) from error
+
+
+def _column(location: tuple[int | str, ...], line: Any) -> str | None:
+    """The field at fault, as the line names it."""
+    if not location:
+        return None
+    older = _OLDER.get(str(location[0]))
+    if older is not None and older in line:
+        return older
+    return ".".join(str(part) for part in location)
