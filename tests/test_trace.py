@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,10 @@ from rich.console import Console
 from pipeline.errors import PipelineError
 from pipeline.files import write_text
 from pipeline.schema import (
+    CHANGED_PAIRS,
     CLUSTERED_PAIRS,
     COMPLETIONS,
+    DECISIONS,
     EVALUATED_PAIRS,
     FLIPPED_PAIRS,
     GENERATIONS,
@@ -39,7 +40,7 @@ from pipeline.trace_text import print_trace
 
 ROOT = Path(__file__).parents[1]
 LONG = "Long. " * 100
-NO_ASIDES = Asides(decisions=lambda ids: {}, benchmark_prompt=lambda match_id: None)
+NO_ASIDES = Asides(benchmark_prompt=lambda match_id: None)
 
 # Row n gave pair n; ids say what they are.
 KEPT, NEAR, LEAKED, SHORT, ANNOTATED = (f"{number}" * 16 for number in range(1, 6))
@@ -182,12 +183,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(made: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change, with params and an empty decisions file."""
+    """A copy that a test may change, with params."""
     root = tmp_path / "project"
     shutil.copytree(made, root)
-    write_text(
-        root / "params.yaml", "curate: {decisions: decisions.jsonl}\ndecontaminate: {benchmarks: []}\n"
-    )
+    write_text(root / "params.yaml", "decontaminate: {benchmarks: []}\n")
     return root
 
 
@@ -306,7 +305,7 @@ def test_a_duplicate_names_what_it_matched_and_its_cluster(made: Path) -> None:
 
 def test_a_leak_names_the_benchmarks_prompt(made: Path) -> None:
     assert facts(made, LEAKED, "decontaminate")["match"] == {"id": "bench/7"}
-    asides = Asides(decisions=lambda ids: {}, benchmark_prompt={"bench/7": "Why?"}.get)
+    asides = Asides(benchmark_prompt={"bench/7": "Why?"}.get)
     assert facts(made, LEAKED, "decontaminate", asides) == {
         "value": 1.0,
         "match": {"id": "bench/7", "prompt": "Why?"},
@@ -350,22 +349,28 @@ def test_a_prompt_and_a_cluster_stand_for_their_pairs(made: Path) -> None:
     assert told == {row_of(KEPT): [KEPT], row_of(NEAR): [NEAR], row_of(REPEATED): [KEPT]}
 
 
-def test_decisions_and_what_was_not_applied(project: Path) -> None:
-    def decisions(ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        assert list(ids) == [KEPT]
-        return {KEPT: {"action": "swap", "annotator": "kim"}}
-
-    asides = Asides(decisions=decisions, benchmark_prompt=lambda match_id: None)
-    assert trace(project, KEPT, asides).rows[0].pairs[0].steps[4].facts == {
-        "decision": {"action": "swap", "annotator": "kim"}
-    }
-    stale = {"line": 1, "pair_id": KEPT, "problem": "the pair's texts have changed since"}
-    write_text(project / "data/curate/stale.jsonl", json.dumps(stale) + "\n")
-    assert trace(project, KEPT, asides).rows[0].pairs[0].steps[4].facts == {
-        "decision": {"action": "swap", "annotator": "kim"},
-        "not_applied": "the pair's texts have changed since",
-    }
-    assert facts(project, ANNOTATED, "curate") == {"detail": "kim: wrong"}
+def test_decisions_what_became_of_them_and_what_they_changed(project: Path) -> None:
+    said = {"annotators": ["kim", "lee"], "agreement": 2 / 3, "when": "2026-01-01"}
+    swap = {**said, "action": "swap", "reason": "[b]wrong[/b]", "line": 1, "fate": "applied", "problem": None}
+    keep = {**said, "action": "keep", "reason": "", "line": 2, "annotators": ["bo"], "agreement": None}
+    keep |= {"fate": "outvoted", "problem": "others outvoted it: 2 swap, 1 keep"}
+    drop = {**swap, "line": 3, "action": "drop"}
+    lines = [{**swap, "pair_id": KEPT}, {**keep, "pair_id": KEPT}, {**drop, "pair_id": ANNOTATED}]
+    write(DECISIONS, project / "data/curate/decisions.parquet", *lines)
+    changed = {**said, "pair_id": KEPT, "action": "swap", "reason": "", "line": 1, "row_id": row_of(KEPT)}
+    changed |= {"changed": ["chosen", "rejected"], "texts_sha256": "0", "new_texts_sha256": "1"}
+    write(CHANGED_PAIRS, project / "data/curate/changed.parquet", changed)
+    told = {"decisions": [swap, keep], "changed": "chosen, rejected"}
+    assert trace(project, KEPT, NO_ASIDES).rows[0].pairs[0].steps[4].facts == told
+    assert facts(project, ANNOTATED, "curate") == {"detail": "kim: wrong", "decisions": [drop]}
+    done = run(project, KEPT)
+    assert (done.returncode, done.stderr) == (0, "")
+    words = " ".join(done.stdout.split())
+    assert (
+        "changed chosen, rejected decided on line 1, 2026-01-01: swap by kim, lee (agreement 0.666667): "
+        "[b]wrong[/b] [applied] decided on line 2, 2026-01-01: keep by bo "
+        "[outvoted, others outvoted it: 2 swap, 1 keep]"
+    ) in words
 
 
 def test_stages_that_have_not_been_run_are_said(project: Path) -> None:
@@ -488,11 +493,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_prints_text_or_json(project: Path) -> None:
     (project / "list.jsonl").write_text('{"id": 7, "prompt": "Question 3?"}\n')
-    decision = {"pair_id": KEPT, "action": "keep", "annotator": "kim", "when": "2026-01-01", "why": "fine"}
-    (project / "decisions.jsonl").write_text(json.dumps(decision) + "\n")
     write_text(
         project / "params.yaml",
-        "curate: {decisions: decisions.jsonl}\n"
         "decontaminate: {benchmarks: [{name: bench, path: list.jsonl}]}\n",
     )
     done = run(project, LEAKED)
@@ -504,18 +506,10 @@ def test_the_command_prints_text_or_json(project: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert (told["kind"], told["id"]) == ("pair", KEPT)
-    pair_steps = {step["stage"]: step for step in told["rows"][0]["pairs"][0]["steps"]}
-    assert pair_steps["curate"]["facts"]["decision"] == {
-        "line": 1,
-        "action": "keep",
-        "annotator": "kim",
-        "when": "2026-01-01",
-        "why": "fine",
-    }
     assert told["rows"][0]["completions"][1]["completion"] == f"bad [b]1[/b] {LONG}"
 
 
-def test_the_command_works_without_decisions_or_lists(project: Path) -> None:
+def test_the_command_works_without_lists(project: Path) -> None:
     done = run(project, LEAKED)
     assert (done.returncode, done.stderr) == (0, "")
     assert "matches bench/7" in done.stdout

@@ -16,10 +16,20 @@ import polars as pl
 import pytest
 import yaml
 
+from pipeline.curation.texts_hash import texts_hash
 from pipeline.errors import TRACEBACK, PipelineError
 from pipeline.files import read_json, sha256_file
 from pipeline.params import Params, load_params
-from pipeline.schema import CLUSTERED_PAIRS, COMPLETIONS, LEDGER, PAIRS, SPLIT_PAIRS
+from pipeline.schema import (
+    CHANGED_PAIRS,
+    CLUSTERED_PAIRS,
+    COMPLETIONS,
+    DECISIONS,
+    FATES,
+    LEDGER,
+    PAIRS,
+    SPLIT_PAIRS,
+)
 from pipeline.tables import read_lineage, read_table
 from stages import _stage, binarize, curate, decontaminate, dedupe, filter, pull, split
 
@@ -118,25 +128,48 @@ def test_a_second_run_writes_the_same_bytes(project: Path) -> None:
     assert [name for name in first if ".partial" in name or ".old" in name] == []
 
 
-def test_decisions_are_replayed(project: Path) -> None:
+def test_decisions_are_replayed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_all()
     pairs = read_table(Path("data/dedupe/pairs.parquet"), CLUSTERED_PAIRS)
     about = {"annotator": "kim", "when": "2025-01-01T00:00:00Z", "why": "wrong"}
+    by_lee = {"annotators": ["lee"], "when": "2025-01-02T00:00:00Z", "reason": ""}
+    first = pairs.row(2, named=True)
+    seen = texts_hash(first["prompt"], first["chosen"], first["rejected"])
     decisions = [
         {"pair_id": pairs["pair_id"][0], "action": "drop", **about},
         {"pair_id": pairs["pair_id"][1], "action": "swap", **about},
         {"pair_id": pairs["pair_id"][1], "action": "swap", **about},
         {"pair_id": "0" * 16, "action": "drop", **about},
+        {"pair_id": pairs["pair_id"][2], "action": "edit", "chosen": "New.", **by_lee, "texts_sha256": seen},
+        {"pair_id": pairs["pair_id"][3], "action": "drop", **about},
+        {"pair_id": pairs["pair_id"][3], "action": "keep", **by_lee},
     ]
     path = project / "curation/decisions.jsonl"
     path.write_text("".join(json.dumps(item) + "\n" for item in decisions))
     metrics = run_all("curate")
-    assert metrics["curate"]["dropped"] == {"dropped_by_annotator": 1}
-    assert [metrics["curate"][key] for key in ("decisions", "superseded", "stale")] == [3, 1, 1]
+    counts = metrics["curate"]
+    assert counts["dropped"] == {"dropped_by_annotator": 1}
+    assert [counts[key] for key in ("decisions", *FATES)] == [7, 3, 1, 0, 2, 1]
+    assert [counts[f"pairs_{key}"] for key in ("swapped", "edited", "contested")] == [1, 1, 1]
+    warnings = capsys.readouterr().err
+    assert "warning: 1 decisions no longer fit a pair and were not applied" in warnings
+    assert "warning: 2 decisions contradict each other and were not applied" in warnings
     curated = read_table(Path("data/curate/pairs.parquet"), CLUSTERED_PAIRS)
     assert curated["chosen"][0] == pairs["rejected"][1]
+    assert curated["chosen"][1] == "New."
+    assert curated.row(2) == pairs.row(3)
     stale = pl.read_ndjson("data/curate/stale.jsonl")
     assert stale.select("line", "pair_id", "problem").rows() == [(4, "0" * 16, "no such pair")]
+    contested = pl.read_ndjson("data/curate/contested.jsonl")
+    assert contested.select("line", "annotators").rows() == [(6, ["kim"]), (7, ["lee"])]
+    read = read_table(Path("data/curate/decisions.parquet"), DECISIONS)
+    assert read["line"].to_list() == [1, 2, 3, 4, 5, 6, 7]
+    changed = read_table(Path("data/curate/changed.parquet"), CHANGED_PAIRS)
+    assert changed.select("pair_id", "action", "annotators", "line").rows() == [
+        (pairs["pair_id"][1], "swap", ["kim"], 3),
+        (pairs["pair_id"][2], "edit", ["lee"], 5),
+    ]
+    assert changed["texts_sha256"][1] == seen
     assert read_lineage(Path("data/curate/pairs.parquet"))["decisions_sha256"] == sha256_file(path)
 
 
