@@ -142,7 +142,7 @@ def test_other_texts_of_a_pair_are_judged_apart() -> None:
         ("both_bad", {"chosen": "best"}, "both bad; corrected by a"),
     ],
 )
-def test_a_correction_becomes_chosen(preferred: str, texts: dict[str, str], reason: str) -> None:
+def test_a_correction_becomes_chosen(preferred: str, texts: dict[str, Any], reason: str) -> None:
     row = said(0, "a", preferred, correction="best")
     assert lines(aggregated(row)) == [line(0, "edit", "a", reason, **texts)]
     (plain,) = lines(aggregated(row, corrections="ignore"))

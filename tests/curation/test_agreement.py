@@ -54,11 +54,11 @@ def alpha_by_definition(data: list[dict[str, str]]) -> Fraction | None:
     differing = sum(a != b for a, b in itertools.permutations(values, 2))
     if not differing:
         return None
-    observed = sum(
+    shares = [
         Fraction(sum(a != b for a, b in itertools.permutations(votes, 2)), len(votes) - 1) for votes in paired
-    )
+    ]
     n = len(values)
-    return 1 - (observed / n) / Fraction(differing, n * (n - 1))
+    return 1 - (sum(shares, Fraction()) / n) / Fraction(differing, n * (n - 1))
 
 
 UNITS = st.lists(st.dictionaries(st.sampled_from("ABCD"), st.sampled_from("xyz"), min_size=1), max_size=8)

@@ -27,7 +27,7 @@ TEXTS = pl.DataFrame(
 PARAMS = CurateParams()
 
 
-def annotations(*rows: tuple[str, str, str, int]) -> pl.DataFrame:
+def submitted(*rows: tuple[str, str, str, int]) -> pl.DataFrame:
     """Submitted ones: pair, annotator, preferred, day; chosen stands as A."""
     choices = {"chosen": "A", "rejected": "B", "tie": "tie"}
     made: list[dict[str, Any]] = [
@@ -47,8 +47,8 @@ def annotations(*rows: tuple[str, str, str, int]) -> pl.DataFrame:
 
 
 def test_the_later_of_two_with_one_key_stays_and_of_equally_late_ones_the_new() -> None:
-    earlier = annotations((PAIR, "a", "chosen", 2), (PAIR, "b", "chosen", 2), (PAIR, "c", "chosen", 2))
-    new = annotations(
+    earlier = submitted((PAIR, "a", "chosen", 2), (PAIR, "b", "chosen", 2), (PAIR, "c", "chosen", 2))
+    new = submitted(
         (PAIR, "d", "tie", 1), (PAIR, "a", "tie", 1), (PAIR, "b", "tie", 2), (PAIR, "c", "tie", 3)
     )
     merged = merge_annotations(earlier, new)
@@ -61,7 +61,7 @@ def test_the_later_of_two_with_one_key_stays_and_of_equally_late_ones_the_new() 
 
 
 def test_recording_writes_the_audit_and_the_lines_once(tmp_path: Path) -> None:
-    new = annotations((PAIR, "a", "rejected", 1), (OTHER, "a", "chosen", 1))
+    new = submitted((PAIR, "a", "rejected", 1), (OTHER, "a", "chosen", 1))
     first = record_annotations(new, TEXTS, PARAMS, tmp_path)
     assert (first.written, first.annotations, first.aggregated.decided) == (2, 2, 2)
     files = [tmp_path / AUDIT, tmp_path / PARAMS.decisions]
@@ -72,8 +72,8 @@ def test_recording_writes_the_audit_and_the_lines_once(tmp_path: Path) -> None:
 
 
 def test_a_further_annotator_adds_a_line_that_takes_the_others_place(tmp_path: Path) -> None:
-    record_annotations(annotations((PAIR, "a", "rejected", 1)), TEXTS, PARAMS, tmp_path)
-    found = record_annotations(annotations((PAIR, "b", "rejected", 2)), TEXTS, PARAMS, tmp_path)
+    record_annotations(submitted((PAIR, "a", "rejected", 1)), TEXTS, PARAMS, tmp_path)
+    found = record_annotations(submitted((PAIR, "b", "rejected", 2)), TEXTS, PARAMS, tmp_path)
     assert (found.written, found.annotations) == (1, 2)
     lines = read_decisions(tmp_path / PARAMS.decisions)
     assert [(item.action, item.annotators, item.agreement) for item in lines.values()] == [
@@ -84,12 +84,12 @@ def test_a_further_annotator_adds_a_line_that_takes_the_others_place(tmp_path: P
 
 def test_nothing_recorded_makes_no_decisions_file(tmp_path: Path) -> None:
     assert read_annotations(tmp_path).height == 0
-    assert record_annotations(annotations(), TEXTS, PARAMS, tmp_path).written == 0
+    assert record_annotations(submitted(), TEXTS, PARAMS, tmp_path).written == 0
     assert not (tmp_path / PARAMS.decisions).exists()
 
 
 def test_annotations_that_break_the_schema_are_refused(tmp_path: Path) -> None:
-    wrong = annotations((PAIR, "a", "chosen", 1)).with_columns(choice=pl.lit("C"))
+    wrong = submitted((PAIR, "a", "chosen", 1)).with_columns(choice=pl.lit("C"))
     with pytest.raises(PipelineError, match="choice is known"):
         record_annotations(wrong, TEXTS, PARAMS, tmp_path)
     assert not (tmp_path / AUDIT).exists()

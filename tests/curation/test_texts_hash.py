@@ -33,7 +33,7 @@ def test_other_texts_have_other_hashes() -> None:
 
 
 def test_columns_have_the_hashes_of_their_rows() -> None:
-    schema = {"prompt": MESSAGES, "chosen": pl.String, "rejected": pl.String}
+    schema = pl.Schema({"prompt": MESSAGES, "chosen": pl.String(), "rejected": pl.String()})
     frame = pl.DataFrame([(PROMPT, "good", "bad"), (PROMPT, "\u2028", "")], schema=schema, orient="row")
     hashes = texts_hashes(frame)
     assert hashes.name == "texts_sha256"

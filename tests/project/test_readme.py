@@ -65,7 +65,7 @@ def test_the_decision_is_valid(tmp_path: Path) -> None:
     [line] = lines("json")
     file = tmp_path / "decisions.jsonl"
     file.write_text(line + "\n")
-    assert len(read_decisions(file).latest) == 1
+    assert list(read_decisions(file)) == [1]
     assert json.loads(line)["action"] == "drop"
 
 
