@@ -117,6 +117,6 @@ def test_the_order_of_raw_rows_changes_no_pair(
     shuffled = random.Random(seed).sample(raw, len(raw))
     run(tmp_path / "project", shuffled)
     found, expected = tables(tmp_path / "project"), tables(reference)
-    assert found.keys() == expected.keys() and len(expected) == 14
+    assert found.keys() == expected.keys() and len(expected) == 17
     for name, frame in expected.items():
         assert frame.equals(found[name]), name
