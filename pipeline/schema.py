@@ -292,6 +292,44 @@ CHANGED_PAIRS = Table(
 )
 """Pairs that people's decisions changed, with who, why and how sure: the ledger of what stays but differs."""
 
+SUSPECTS = Table(
+    "suspects",
+    {
+        "pair_id": Column(pl.String(), "The training pair."),
+        "texts_sha256": Column(pl.String(), f"{_TEXTS_SHA256} as trained on."),
+        "suspicion": Column(
+            pl.Float64(), "Mean rank by the signals of suspects.signals, 1 the most disbelieved label."
+        ),
+        "cross_fit_margin": Column(
+            pl.Float64(), "log odds(chosen) - log odds(rejected) by a model trained on the other folds."
+        ),
+        "dynamics_mean": Column(
+            pl.Float64(), "Mean over epochs of that margin by a model trained on all pairs, this one too."
+        ),
+        "dynamics_std": Column(pl.Float64(), "Standard deviation over epochs of the same."),
+        "probe_margin": Column(
+            pl.Float64(), "Log odds of the label by a linear probe of the base model, fitted to the others."
+        ),
+        "stacked_margin": Column(
+            pl.Float64(), "Log odds of the label by the signals that never saw it, weighted on the others."
+        ),
+        "base_margin": Column(pl.Float64(), "log odds(chosen) - log odds(rejected) by the base model."),
+        "length_margin": Column(pl.Float64(), "Logarithm of chosen's characters over rejected's."),
+        "score_margin": Column(pl.Float64(), "chosen_score - rejected_score.", nullable=True),
+        "fold": Column(pl.Int64(), "The fold it was left out with, from 0."),
+    },
+    key=("pair_id",),
+    invariants={
+        "suspicion lies in 0..1": lambda: pl.col("suspicion").is_between(0, 1),
+        "margins are finite": lambda: pl.all_horizontal(
+            pl.col(
+                "cross_fit_margin", "dynamics_mean", "dynamics_std", "probe_margin", "base_margin"
+            ).is_finite()
+        ),
+    },
+)
+"""Training pairs by how much a model disbelieves their label; in every signal, the lower the more suspect."""
+
 TRUTH = Table(
     "sample truth",
     {

@@ -31,6 +31,7 @@ from pipeline.params.report import ReportParams
 from pipeline.params.root import Params
 from pipeline.params.source import HubParams, SampleParams, SourceParams
 from pipeline.params.split import SplitParams
+from pipeline.params.suspects import SuspectsParams
 from pipeline.params.tokenize import TokenizeParams
 from pipeline.params.train import WITH_REFERENCE, LoraParams, TrainParams
 
@@ -66,6 +67,7 @@ __all__ = [
     "Side",
     "SourceParams",
     "SplitParams",
+    "SuspectsParams",
     "TokenizeParams",
     "TrainParams",
     "WheelParams",

@@ -14,6 +14,7 @@ from pipeline.params.report import ReportParams
 from pipeline.params.section import Section
 from pipeline.params.source import SourceParams
 from pipeline.params.split import SplitParams
+from pipeline.params.suspects import SuspectsParams
 from pipeline.params.tokenize import TokenizeParams
 from pipeline.params.train import TrainParams
 
@@ -27,6 +28,7 @@ class Params(Section):
     decontaminate: DecontaminateParams = DecontaminateParams()
     dedupe: DedupeParams = DedupeParams()
     curate: CurateParams = CurateParams()
+    suspects: SuspectsParams = SuspectsParams()
     split: SplitParams = SplitParams()
     model: ModelParams = ModelParams()
     tokenize: TokenizeParams = TokenizeParams()

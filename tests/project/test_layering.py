@@ -19,7 +19,12 @@ BASE_PACKAGES = {"params"}
 BETWEEN_WINGS = {"training": {"tokens"}, "evaluation": {"training", "tokens"}}
 DATA_WINGS = ("sources", "pairs", "curation")
 NOT_FOR_DATA = {"torch", "transformers", "peft"}
-ENTRY = {"pipeline/__main__.py", "pipeline/curate_commands.py", "pipeline/score_commands.py"}
+ENTRY = {
+    "pipeline/__main__.py",
+    "pipeline/curate_commands.py",
+    "pipeline/score_commands.py",
+    "pipeline/suspect_commands.py",
+}
 """The command line: like a stage it may import any wing, and nothing else may import it."""
 
 FILES = sorted(
