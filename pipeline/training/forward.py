@@ -65,9 +65,19 @@ def target_logps(model: PreTrainedModel, batch: Batch) -> Tensor:
     Raises:
         RuntimeError: As :func:`target_states`.
     """
-    states = target_states(model, batch)
+    return state_logps(model, target_states(model, batch), batch.labels)
+
+
+def state_logps(model: PreTrainedModel, states: Tensor, labels: Tensor) -> Tensor:
+    """Log-probability of every target from the state that predicts it; :func:`target_logps` without decoder.
+
+    Args:
+        model: A causal language model.
+        states: Of :func:`target_states`, shape (targets, hidden).
+        labels: The targets' tokens, int64, shape (targets,).
+    """
     head = model.get_output_embeddings()
-    chunks = zip(states.split(HEAD_CHUNK), batch.labels.split(HEAD_CHUNK), strict=True)
+    chunks = zip(states.split(HEAD_CHUNK), labels.split(HEAD_CHUNK), strict=True)
     if len(states) <= HEAD_CHUNK or not torch.is_grad_enabled():
         return torch.cat([_chunk_logps(head, part, label) for part, label in chunks])
     return torch.cat(

@@ -32,8 +32,7 @@ def fit(features: Tensor, strength: float) -> Tensor:
     # Where features outnumber pairs, the weights lie in the pairs' span, and what is to be solved is small.
     basis = _span(features / scale)
     points = (features / scale) @ basis
-    weights = _newton(points, strength)
-    return (basis @ weights) / scale
+    return torch.mv(basis, _newton(points, strength)) / scale
 
 
 def cross_fit(features: Tensor, folds: Tensor) -> Tensor:
@@ -91,7 +90,7 @@ def _newton(points: Tensor, strength: float) -> Tensor:
         wrong = torch.sigmoid(-(points @ weights))
         gradient = strength * weights - points.T @ wrong / pairs
         curvature = points.T @ (points * (wrong * (1 - wrong))[:, None]) / pairs + strength * identity
-        direction = torch.cholesky_solve(gradient[:, None], torch.linalg.cholesky(curvature))[:, 0]
+        direction = torch.linalg.solve(curvature, gradient)
         step = 1.0
         while (tried := _loss(points, weights - step * direction, strength)) > loss and step > _SMALL_STEP:
             step /= 2

@@ -18,7 +18,7 @@ import torch
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.suspects.combine import length_margins, stacked_margins, suspicion
-from pipeline.evaluation.suspects.features import pair_features
+from pipeline.evaluation.suspects.features import frozen_view
 from pipeline.evaluation.suspects.folds import assign_folds
 from pipeline.evaluation.suspects.parts import Columns, Parts
 from pipeline.evaluation.suspects.probe import cross_fit
@@ -114,13 +114,9 @@ def _frozen(job: Job, folds: Folds, parts: Parts) -> Columns:
     """What the base model says as it is: its own margin, and that of a probe on its hidden states."""
 
     def make() -> Columns:
-        model = job.frozen()
-        features = pair_features(model, job.shards)
-        everything = range(len(job.shards))
-        return {
-            "base_margin": pair_margins(model, job.shards, everything, "base model's margins"),
-            "probe_margin": cross_fit(features, torch.from_numpy(folds)).tolist(),
-        }
+        view = frozen_view(job.frozen(), job.shards)
+        probed = cross_fit(view.features, torch.from_numpy(folds))
+        return {"base_margin": view.margins.tolist(), "probe_margin": probed.tolist()}
 
     return parts.get("frozen", make)
 
