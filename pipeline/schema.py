@@ -321,10 +321,13 @@ SUSPECTS = Table(
     key=("pair_id",),
     invariants={
         "suspicion lies in 0..1": lambda: pl.col("suspicion").is_between(0, 1),
-        "margins are finite": lambda: pl.all_horizontal(
-            pl.col(
-                "cross_fit_margin", "dynamics_mean", "dynamics_std", "probe_margin", "base_margin"
-            ).is_finite()
+        "margins are finite": lambda: (
+            pl.col("cross_fit_margin").is_finite()
+            & pl.col("dynamics_mean").is_finite()
+            & pl.col("dynamics_std").is_finite()
+            & pl.col("probe_margin").is_finite()
+            & pl.col("stacked_margin").is_finite()
+            & pl.col("base_margin").is_finite()
         ),
     },
 )

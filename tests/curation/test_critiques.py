@@ -15,11 +15,8 @@ def completions(*rows: tuple[str, str | None, float | None, str | None]) -> Held
     """A completions table of (row_id, completion, overall score, critique)."""
     names = ["row_id", "completion", "overall_score", "critique"]
     frame = pl.DataFrame(rows, schema={name: COMPLETIONS.columns[name].dtype for name in names}, orient="row")
-    others = [
-        pl.lit(None, column.dtype).alias(name)
-        for name, column in COMPLETIONS.columns.items()
-        if name not in names
-    ]
+    rest = {name: column.dtype for name, column in COMPLETIONS.columns.items() if name not in names}
+    others = [pl.lit(None, dtype).alias(name) for name, dtype in rest.items()]
     return HeldTable(frame.with_columns(others).select(list(COMPLETIONS.columns)))
 
 
@@ -47,9 +44,8 @@ def test_a_critique_is_worth_the_mean_of_its_words_without_its_own_score() -> No
 
 
 def test_words_that_come_with_high_scores_say_more() -> None:
-    rows = [
-        (f"r{n}", f"text {n}", 9.0 if n % 2 else 1.0, "splendid" if n % 2 else "dreadful") for n in range(20)
-    ]
+    kinds = [(1.0, "dreadful"), (9.0, "splendid")]
+    rows = [(f"r{n}", f"text {n}", *kinds[n % 2]) for n in range(20)]
     said = dict(critique_scores(completions(*rows)).iter_rows())
     # Nine others at 9, and ten more at the mean of 5.
     assert said[content_id("r1", "text 1")] == pytest.approx((9 * 9 + 10 * 5) / 19)

@@ -144,12 +144,8 @@ def test_pairs_that_several_strategies_choose_come_first_with_all_reasons() -> N
     queue = build_queue(pairs, None, known, params(4, small_margin=1.0, suspects=1.0)).rows
     # small_margin wishes 1, 2, 3, ...; suspects 5, 1, 6.
     assert ids(queue) == [1, 5, 2, 3]
-    assert queue["reasons"].to_list() == [
-        ["small_margin", "suspects"],
-        ["suspects"],
-        ["small_margin"],
-        ["small_margin"],
-    ]
+    by_scores, by_model = ["small_margin"], ["suspects"]
+    assert queue["reasons"].to_list() == [[*by_scores, *by_model], by_model, by_scores, by_scores]
     assert queue["priority"].to_list() == [3.0, 1.75, 1.5, 1.25]
     assert queue["suspicion"].to_list() == [0.9, 1.0, None, None]
 
@@ -168,9 +164,7 @@ def test_decided_pairs_are_left_out_until_their_texts_change() -> None:
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
-    rows = [
-        pair(number, conflict="contradicted", aspect_margin=-float(number % 3)) for number in range(1, 30)
-    ]
+    rows = [pair(n, conflict="contradicted", aspect_margin=-float(n % 3)) for n in range(1, 30)]
     setting = params(12, random=1.0, disagreement=2.0, small_margin=1.0, suspects=1.0)
     known = suspects(*((number, number / 30) for number in range(1, 30)))
     there = build_queue(table(*rows), None, known, setting).rows

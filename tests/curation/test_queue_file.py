@@ -29,16 +29,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def decide(project: Path, *numbers: int, action: str = "keep", who: str = "Ada") -> None:
-    lines = [
-        {
-            "pair_id": f"{n:016x}",
-            "action": action,
-            "annotators": [who],
-            "reason": "",
-            "when": "2026-01-02T03:04:05Z",
-        }
-        for n in numbers
-    ]
+    said = {"action": action, "annotators": [who], "reason": "", "when": "2026-01-02T03:04:05Z"}
+    lines = [{"pair_id": f"{number:016x}", **said} for number in numbers]
     path = project / PARAMS.decisions
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
