@@ -28,9 +28,9 @@ class FrozenView:
     """What a model that is not trained makes of some pairs, in their order.
 
     Attributes:
-        features: Mean hidden state over chosen's targets less that over rejected's, at half the depth of the
-            model and at its end, float64, shape (pairs, 2 * hidden). Swapping a pair's responses turns the
-            sign of its row.
+        features: Of the states that predict a response's trained tokens, at half the depth of the model:
+            their mean, then the last of them; chosen less rejected, float64, shape (pairs, 2 * hidden).
+            Swapping a pair's responses turns the sign of its row.
         margins: log odds(chosen) - log odds(rejected) (arXiv 2403.07691, eq. 7), shape (pairs,).
     """
 
@@ -42,9 +42,9 @@ class FrozenView:
 def frozen_view(step_model: StepModel, pairs: ShardSet) -> FrozenView:
     """Run every pair once.
 
-    The states are those that predict a response's trained tokens. Half way up a language model is where a
-    linear probe finds most of what a text means; at its end, what the next token will be (Alain and Bengio,
-    arXiv 1610.01644, on such probes).
+    Half way up a language model is where a linear probe finds most of what a text means; at its end, what the
+    next token will be (Alain and Bengio, arXiv 1610.01644, on such probes). The last state has seen the whole
+    response, as the one that reward models score does; the mean is less a matter of how it ends.
 
     Args:
         step_model: Lays the pairs out; it is left in evaluation mode.
@@ -74,11 +74,18 @@ def _views(step_model: StepModel, batch: Batch) -> tuple[Tensor, Tensor]:
     count = len(batch.pair_ids)
     labels = state_logps(step_model.model, last, batch.labels)
     logps = reduce_logps(labels, batch.sequences, batch.in_response, count)
-    states = torch.cat([middle[-1].flatten(0, 1).index_select(0, batch.states), last], dim=1).double()
-    of_response = batch.sequences[batch.in_response]
-    sums = states.new_zeros(2 * count, states.shape[1]).index_add(0, of_response, states[batch.in_response])
-    means = sums / torch.bincount(of_response, minlength=2 * count)[:, None]
-    return (means[:count] - means[count:]).cpu(), log_odds_margin(logps.chosen, logps.rejected).cpu()
+    states = middle[-1].flatten(0, 1).index_select(0, batch.states[batch.in_response]).double()
+    summary = _summaries(states, batch.sequences[batch.in_response], 2 * count)
+    return (summary[:count] - summary[count:]).cpu(), log_odds_margin(logps.chosen, logps.rejected).cpu()
+
+
+def _summaries(states: Tensor, sequences: Tensor, count: int) -> Tensor:
+    """Mean and last state of each sequence, shape (count, 2 * hidden); its states lie in their order."""
+    sums = states.new_zeros(count, states.shape[1]).index_add(0, sequences, states)
+    means = sums / torch.bincount(sequences, minlength=count)[:, None]
+    places = torch.arange(len(sequences), device=sequences.device)
+    last = places.new_zeros(count).scatter_reduce(0, sequences, places, "amax")
+    return torch.cat([means, states[last]], dim=1)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def test_the_base_margin_is_that_of_a_plain_pass(pairs: list[TokenPair], found: 
     assert dict(found.select("pair_id", "base_margin").iter_rows()) == pytest.approx(expected, abs=1e-4)
 
 
-def test_features_are_mean_states_of_a_plain_pass(pairs: list[TokenPair], tmp_path: Path) -> None:
+def test_features_are_mean_and_last_states_of_a_plain_pass(pairs: list[TokenPair], tmp_path: Path) -> None:
     model = make_model().eval()
     view = frozen_view(step_model(params()), shard_set(tmp_path, pairs))
     for row, pair in zip(view.features, pairs, strict=True):
@@ -100,9 +100,9 @@ def test_features_are_mean_states_of_a_plain_pass(pairs: list[TokenPair], tmp_pa
             ids = torch.from_numpy(np.concatenate([pair.prompt_ids, response]).astype(np.int64))[None]
             with torch.no_grad():
                 states = model.get_decoder()(input_ids=ids, output_hidden_states=True).hidden_states
-            # Two layers: the first is the one half way up; the last state is after the final norm.
-            predict = slice(len(pair.prompt_ids) - 1, len(pair.prompt_ids) + len(response) - 1)
-            sides.append(torch.cat([states[1][0, predict].mean(dim=0), states[2][0, predict].mean(dim=0)]))
+            # Two layers: the first is the one half way up. The token after the last state is the last target.
+            middle = states[1][0, len(pair.prompt_ids) - 1 : -1]
+            sides.append(torch.cat([middle.mean(dim=0), middle[-1]]))
         assert torch.allclose(row, (sides[0] - sides[1]).double(), atol=1e-5)
 
 
