@@ -30,7 +30,7 @@ def test_the_weights_are_the_minimum(pairs: int, width: int, strength: float) ->
 
     def slope(weights: np.ndarray) -> np.ndarray:
         wrong = 1 / (1 + np.exp(scaled @ weights))
-        return strength * weights - scaled.T @ wrong / pairs
+        return np.asarray(strength * weights - scaled.T @ wrong / pairs)
 
     expected = minimize(loss, np.zeros(width), jac=slope, method="BFGS", options={"gtol": 1e-9}).x / scale
     assert fit(points, strength).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-6)

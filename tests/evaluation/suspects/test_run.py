@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from pipeline.errors import PipelineError
-from pipeline.evaluation.suspects import run as running
 from pipeline.evaluation.suspects.features import frozen_view
 from pipeline.evaluation.suspects.parts import Parts
 from pipeline.evaluation.suspects.run import Job, find_suspects
@@ -163,15 +162,14 @@ def test_a_killed_run_goes_on_with_the_next_part(
 ) -> None:
     whole, parts = job(shard_set(tmp_path / "shards", pairs)), Parts(tmp_path / "parts", {})
     trained: list[str] = []
-    train = running.train_epochs
 
     def killed(*arguments: object):  # type: ignore[no-untyped-def]
         trained.append(str(arguments[-1]))
         if len(trained) == 2:
             raise KeyboardInterrupt
-        return train(*arguments)  # type: ignore[arg-type]
+        return train_epochs(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running, "train_epochs", killed)
+    monkeypatch.setattr("pipeline.evaluation.suspects.run.train_epochs", killed)
     with pytest.raises(KeyboardInterrupt):
         find_suspects(whole, table(pairs), parts)
     again = find_suspects(whole, table(pairs), parts)
