@@ -77,7 +77,7 @@ def _span(features: Tensor) -> Tensor:
     pairs, width = features.shape
     if pairs >= width:
         return torch.eye(width, dtype=features.dtype)
-    basis, _ = torch.linalg.qr(features.T)
+    basis: Tensor = torch.linalg.qr(features.T)[0]
     return basis
 
 
