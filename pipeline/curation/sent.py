@@ -1,0 +1,128 @@
+"""What was sent to annotators, and in which order a pair's responses stood: ``curation/sent.jsonl``, in git.
+
+Annotators see A and B and never learn which is chosen. Only this record says it, so an answer is un-blinded
+by what was recorded when the pair was sent, and never by what the data says today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pipeline.curation.json_lines import parse_lines
+from pipeline.errors import PipelineError
+from pipeline.files import canonical_json, write_text
+
+SENT_FILE = "sent.jsonl"
+"""Its name; it lies beside the decisions file."""
+
+Side = Literal["chosen", "rejected"]
+Choice = Literal["A", "B", "tie", "both_bad"]
+Preferred = Literal["chosen", "rejected", "tie", "both_bad"]
+
+
+class Sent(BaseModel):
+    """One line of the record: a pair that was sent to one place.
+
+    Attributes:
+        pair_id: The pair.
+        texts_sha256: Hash of its prompt and both responses, as they were sent.
+        first: The side that stood as A.
+        where: The place: an Argilla dataset, ``file:`` with the id of an export, or ``review``.
+        when: ISO 8601 date and time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    pair_id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    texts_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    first: Side
+    where: Annotated[str, Field(min_length=1)]
+    when: str
+
+    @field_validator("when")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        datetime.fromisoformat(value)
+        return value
+
+    @property
+    def sending(self) -> tuple[str, str, str]:
+        """What one sending is known by: where, the pair, and its texts."""
+        return self.where, self.pair_id, self.texts_sha256
+
+    def unblind(self, choice: Choice) -> Preferred:
+        """What an annotator preferred who was shown this line's order: A and B become chosen and rejected."""
+        if choice not in ("A", "B"):
+            return choice
+        second: Side = "rejected" if self.first == "chosen" else "chosen"
+        return self.first if choice == "A" else second
+
+
+def sent_path(decisions: Path) -> Path:
+    """Where the record lies, given the decisions file of ``curate.decisions``."""
+    return decisions.with_name(SENT_FILE)
+
+
+def read_sent(path: Path) -> list[Sent]:
+    """The record's lines in order; none where there is no file, which is so until something is sent.
+
+    Raises:
+        PipelineError: If the file cannot be read or a line is not valid, with the line and the field.
+    """
+    try:
+        return list(parse_lines(path, Sent, "a line of what was sent").values())
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(
+            "The record of what was sent cannot be read",
+            file=path,
+            found=str(error),
+            hint=f"It is kept in git: restore it with `git checkout -- {path}`",
+        ) from error
+
+
+def sent_to(record: Iterable[Sent], where: str) -> dict[str, Sent]:
+    """What was sent to one place, by pair_id; of a pair sent again with other texts, the latest."""
+    return {line.pair_id: line for line in record if line.where == where}
+
+
+def append_sent(path: Path, sent: Iterable[Sent]) -> int:
+    """Add lines to the record in one atomic write; a sending that is there already is not added again.
+
+    Record what is about to be sent first and send it then: a pair that was recorded and not sent does no
+    harm, a pair that was sent and not recorded cannot be un-blinded.
+
+    Returns:
+        How many lines were added.
+
+    Raises:
+        PipelineError: If the record is not valid, or says of a sending that the other side stood as A.
+        OSError: If it cannot be written.
+    """
+    known = {line.sending: line.first for line in read_sent(path)}
+    new = []
+    for line in sent:
+        first = known.get(line.sending)
+        if first is None:
+            known[line.sending] = line.first
+            new.append(line)
+        elif first != line.first:
+            raise PipelineError(
+                "A pair was sent before with its responses the other way round",
+                file=path,
+                column="first",
+                found=f"{line.first} for pair {line.pair_id} in {line.where}",
+                expected=first,
+                hint="Send it in the recorded order, or to another place: the record un-blinds its answers",
+            )
+    if new:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        lines = "".join(canonical_json(line.model_dump()) + "\n" for line in new)
+        write_text(path, before + ("\n" if before and not before.endswith("\n") else "") + lines)
+    return len(new)
