@@ -227,6 +227,7 @@ ANNOTATIONS = Table(
         "preferred": Column(pl.String(), "chosen, rejected, tie or both_bad; null likewise.", nullable=True),
         "correction": Column(pl.String(), "A better response, in the annotator's words.", nullable=True),
         "rating": Column(pl.Int64(), "Rating of the better response, 1 to 5.", nullable=True),
+        "note": Column(pl.String(), "What else the annotator said, where there was room.", nullable=True),
         "when": Column(pl.Datetime("us", "UTC"), "When it was given or last changed."),
         "where": Column(pl.String(), "The dataset or file it comes from.", recurs=True),
     },

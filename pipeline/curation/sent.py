@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.curation.blinding import unblind
 from pipeline.curation.json_lines import parse_lines
 from pipeline.errors import PipelineError
 from pipeline.files import canonical_json, write_text
@@ -21,8 +22,6 @@ SENT_FILE = "sent.jsonl"
 """Its name; it lies beside the decisions file."""
 
 Side = Literal["chosen", "rejected"]
-Choice = Literal["A", "B", "tie", "both_bad"]
-Preferred = Literal["chosen", "rejected", "tie", "both_bad"]
 
 
 class Sent(BaseModel):
@@ -55,12 +54,9 @@ class Sent(BaseModel):
         """What one sending is known by: where, the pair, and its texts."""
         return self.where, self.pair_id, self.texts_sha256
 
-    def unblind(self, choice: Choice) -> Preferred:
-        """What an annotator preferred who was shown this line's order: A and B become chosen and rejected."""
-        if choice not in ("A", "B"):
-            return choice
-        second: Side = "rejected" if self.first == "chosen" else "chosen"
-        return self.first if choice == "A" else second
+    def unblind(self, choice: str) -> str:
+        """What an annotator preferred who saw this sending: :func:`~pipeline.curation.blinding.unblind`."""
+        return unblind(choice, self.first)
 
 
 def sent_path(decisions: Path) -> Path:
@@ -122,7 +118,8 @@ def append_sent(path: Path, sent: Iterable[Sent]) -> int:
                 hint="Send it in the recorded order, or to another place: the record un-blinds its answers",
             )
     if new:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        # Not read_text(): it would turn the ends of lines into others.
+        before = path.read_bytes().decode("utf-8") if path.exists() else ""
         lines = "".join(canonical_json(line.model_dump()) + "\n" for line in new)
         write_text(path, before + ("\n" if before and not before.endswith("\n") else "") + lines)
     return len(new)
