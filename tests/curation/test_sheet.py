@@ -315,7 +315,7 @@ def test_a_correction_that_fills_its_cell_may_have_been_cut(tmp_path: Path) -> N
     [
         (lambda text: text.replace('"choice"', '"wahl"'), 1, "choice", "missing"),
         (lambda text: text.replace('"note"', '"choice"'), 1, "choice", "twice"),
-        (lambda text: text[: text.index('"\\'What is 1?')] + '"x"y\r\n', 3, None, "cannot be read"),
+        (lambda text: text[: text.index('"The bad answer to 1')] + '"x"y\r\n', 3, None, "cannot be read"),
         (lambda text: text + "only,two\r\n", 6, None, "too short"),
         (lambda text: "", 1, "pair_id", "missing"),
     ],
