@@ -50,9 +50,9 @@ class Sent(BaseModel):
         return value
 
     @property
-    def sending(self) -> tuple[str, str, str]:
-        """What one sending is known by: where, the pair, and its texts."""
-        return self.where, self.pair_id, self.texts_sha256
+    def shown(self) -> tuple[str, Side]:
+        """What an annotator saw by it: these texts, in this order."""
+        return self.texts_sha256, self.first
 
     def unblind(self, choice: str) -> str:
         """What an annotator preferred who saw this sending: :func:`~pipeline.curation.blinding.unblind`."""
@@ -83,13 +83,13 @@ def read_sent(path: Path) -> list[Sent]:
         ) from error
 
 
-def sent_to(record: Iterable[Sent], where: str) -> dict[str, Sent]:
-    """What was sent to one place, by pair_id; of a pair sent again with other texts, the latest."""
+def latest_sent(record: Iterable[Sent], where: str) -> dict[str, Sent]:
+    """What was sent to one place, by pair_id; of a pair that was sent again in another way, the latest."""
     return {line.pair_id: line for line in record if line.where == where}
 
 
 def append_sent(path: Path, sent: Iterable[Sent]) -> int:
-    """Add lines to the record in one atomic write; a sending that is there already is not added again.
+    """Add lines to the record in one atomic write, but for those that repeat the latest of their pair there.
 
     Record what is about to be sent first and send it then: a pair that was recorded and not sent does no
     harm, a pair that was sent and not recorded cannot be un-blinded.
@@ -98,28 +98,18 @@ def append_sent(path: Path, sent: Iterable[Sent]) -> int:
         How many lines were added.
 
     Raises:
-        PipelineError: If the record is not valid, or says of a sending that the other side stood as A.
+        PipelineError: If the record is not valid.
         OSError: If it cannot be written.
     """
-    known = {line.sending: line.first for line in read_sent(path)}
+    latest = {(line.where, line.pair_id): line.shown for line in read_sent(path)}
     new = []
     for line in sent:
-        first = known.get(line.sending)
-        if first is None:
-            known[line.sending] = line.first
-            new.append(line)
-        elif first != line.first:
-            raise PipelineError(
-                "A pair was sent before with its responses the other way round",
-                file=path,
-                column="first",
-                found=f"{line.first} for pair {line.pair_id} in {line.where}",
-                expected=first,
-                hint="Send it in the recorded order, or to another place: the record un-blinds its answers",
-            )
+        if latest.get((line.where, line.pair_id)) != line.shown:
+            latest[line.where, line.pair_id] = line.shown
+            new.append(canonical_json(line.model_dump()) + "\n")
     if new:
         # Not read_text(): it would turn the ends of lines into others.
         before = path.read_bytes().decode("utf-8") if path.exists() else ""
-        lines = "".join(canonical_json(line.model_dump()) + "\n" for line in new)
-        write_text(path, before + ("\n" if before and not before.endswith("\n") else "") + lines)
+        gap = "" if before == "" or before.endswith("\n") else "\n"
+        write_text(path, before + gap + "".join(new))
     return len(new)

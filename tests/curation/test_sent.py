@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.curation.sent import Sent, append_sent, read_sent, sent_path, sent_to
+from pipeline.curation.sent import Sent, append_sent, latest_sent, read_sent, sent_path
 from pipeline.errors import PipelineError
 
 WHEN = "2026-11-22T10:00:00+00:00"
@@ -58,20 +58,18 @@ def test_a_line_is_added_after_a_file_without_a_last_newline(tmp_path: Path) -> 
     assert [sent.pair_id for sent in read_sent(path)] == [f"{1:016x}", f"{2:016x}"]
 
 
-def test_the_other_order_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_pair_sent_again_in_another_order_is_recorded_and_the_latest_counts(tmp_path: Path) -> None:
     path = tmp_path / "sent.jsonl"
-    append_sent(path, [line(1)])
-    before = path.read_bytes()
-    with pytest.raises(PipelineError, match="other way round") as caught:
-        append_sent(path, [line(2), line(1, first="rejected")])
-    assert (caught.value.column, caught.value.expected) == ("first", "chosen")
-    assert path.read_bytes() == before
+    assert append_sent(path, [line(1), line(2)]) == 2
+    assert append_sent(path, [line(1, first="rejected"), line(2)]) == 1
+    assert append_sent(path, [line(1)]) == 1
+    assert [sent.first for sent in read_sent(path)] == ["chosen", "chosen", "rejected", "chosen"]
 
 
-def test_what_was_sent_to_a_place_is_the_latest_of_each_pair() -> None:
+def test_what_was_latest_sent_a_place_is_the_latest_of_each_pair() -> None:
     changed = line(1, texts_sha256=f"{9:064x}", first="rejected")
     record = [line(1), line(2, where="review"), line(3), changed]
-    assert sent_to(record, "argilla:pairs") == {changed.pair_id: changed, f"{3:016x}": line(3)}
+    assert latest_sent(record, "argilla:pairs") == {changed.pair_id: changed, f"{3:016x}": line(3)}
 
 
 @pytest.mark.parametrize(

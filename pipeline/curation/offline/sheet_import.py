@@ -13,7 +13,7 @@ import polars as pl
 from pipeline.curation.offline.sheet import export_place
 from pipeline.curation.offline.sheet_checks import SAID, Record, check_rows, is_blank
 from pipeline.curation.offline.sheet_rows import SheetRow, read_sheet
-from pipeline.curation.sent import Sent, sent_to
+from pipeline.curation.sent import Sent, latest_sent
 from pipeline.schema import ANNOTATIONS
 
 
@@ -43,7 +43,7 @@ def import_sheet(
         PipelineError: If the file cannot be read or a row has a fault; nothing is imported then.
     """
     rows = [replace(row, annotator=row.annotator.strip() or annotator) for row in read_sheet(path)]
-    sent = {place: sent_to(record, place) for place in {line.where for line in record}}
+    sent = {place: latest_sent(record, place) for place in {line.where for line in record}}
     check_rows(path, rows, sent, partial)
     moment = when or datetime.now(UTC)
     found = [_annotation(row, sent, moment) for row in rows if not is_blank(row)]
