@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from pipeline import curate_offline_commands
+
 app = typer.Typer(no_args_is_help=True, help="Let people decide on pairs, and keep what they decided.")
+app.add_typer(curate_offline_commands.app)
 
 
 @app.callback()

@@ -22,6 +22,7 @@ NOT_FOR_DATA = {"torch", "transformers", "peft"}
 ENTRY = {
     "pipeline/__main__.py",
     "pipeline/curate_commands.py",
+    "pipeline/curate_offline_commands.py",
     "pipeline/score_commands.py",
     "pipeline/suspect_commands.py",
 }

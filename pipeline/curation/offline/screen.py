@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.segment import Segment, Segments
+from rich.segment import Segment, SegmentLines
 from rich.table import Table
 from rich.text import Text
 
@@ -51,6 +53,21 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Draw on a screen of its own while the block runs; what was on the terminal before comes back."""
+        with self._console.screen():
+            yield
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Show the cursor while another program has the terminal."""
+        self._console.show_cursor(True)
+        try:
+            yield
+        finally:
+            self._console.show_cursor(False)
+
     def draw(self, view: View) -> int:
         """Show a view.
 
@@ -58,16 +75,16 @@ class Screen:
             How many pages it has.
         """
         head, foot = self._lines(Text(view.progress, style="bold")), self._lines(Text(_HELP, style="dim"))
-        # One line for the message, and one for the cursor.
-        height = max(self._console.height - len(head) - len(foot) - 2, 3)
+        note = self._lines(Text(visible(view.message), style="yellow")) if view.message else []
+        # One line for the number of the page, and one for the cursor.
+        height = max(self._console.height - len(head) - len(note) - len(foot) - 2, 3)
         body = self._body(view, height)
         pages = [body[start : start + height] for start in range(0, len(body), height)] or [[]]
         page = min(view.page, len(pages) - 1)
-        told = f"page {page + 1} of {len(pages)} " if len(pages) > 1 else ""
-        note = self._lines(Text.assemble((told, "cyan"), (visible(view.message), "yellow")))
+        told = f"page {page + 1} of {len(pages)}" if len(pages) > 1 else ""
+        lines = [*head, *pages[page], *self._lines(Text(told, style="cyan")), *note, *foot]
         self._console.clear()
-        for line in [*head, *pages[page], *note[:1], *foot]:
-            self._console.print(Segments(line), end="\n", overflow="ignore", no_wrap=True)
+        self._console.print(SegmentLines(lines, new_lines=True), end="")
         return len(pages)
 
     def _body(self, view: View, height: int) -> list[Line]:
