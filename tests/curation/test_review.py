@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -17,7 +17,7 @@ from pipeline.curation.annotations import AUDIT, read_annotations
 from pipeline.curation.blind import BlindPair, blind_pairs, prompt_text
 from pipeline.curation.offline.answers import Answers
 from pipeline.curation.offline.editor import edit_text
-from pipeline.curation.offline.keys import END, LAST_PAGE, NEXT_PAGE, split_keys
+from pipeline.curation.offline.keys import END, LAST_PAGE, NEXT_PAGE, TerminalKeys, split_keys
 from pipeline.curation.offline.review import Review, Reviewed
 from pipeline.curation.offline.screen import Screen, View
 from pipeline.curation.offline.visible import visible
@@ -153,6 +153,21 @@ def test_keys_are_told_apart_however_they_arrive() -> None:
     ]
 
 
+def test_a_terminals_keys_come_one_by_one_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = iter([b"ab\xc3", b"\xa9\x1b[B", b""])
+    monkeypatch.setattr("os.read", lambda descriptor, most: next(read))
+    keys = TerminalKeys(0)
+    assert [keys.next() for _ in range(5)] == ["a", "b", "é", NEXT_PAGE, END]
+
+
+def test_ctrl_c_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(descriptor: int, most: int) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.read", interrupted)
+    assert TerminalKeys(0).next() == END
+
+
 # --- corrections ----------------------------------------------------------------------------------------
 
 
@@ -286,6 +301,7 @@ def test_paging_stops_at_the_ends_and_a_new_pair_begins_at_the_first(tmp_path: P
     assert "What is 1?" in text
 
 
+@settings(max_examples=30)
 @given(
     st.text(st.one_of(st.sampled_from("\x1b\x9b\x07\r\x7f\u202e\u2066[]0;"), st.characters(codec="utf-8")))
 )
