@@ -236,6 +236,16 @@ def test_a_spreadsheets_own_habits_are_understood(tmp_path: Path, delimiter: str
     assert imported(path, annotator="anna")["preferred"].to_list() == ["rejected"]
 
 
+def test_a_spreadsheet_that_takes_the_apostrophe_for_its_own_mark(tmp_path: Path) -> None:
+    """Gnumeric 1.12 opens '007 as the text 007 and saves it so; of a text's own apostrophes it takes one."""
+    texts = ["007", "=1+1", "'=1", "'tis so", "''", "1/2"]
+    frame = queue(*(queued(number, chosen=text) for number, text in enumerate(texts)))
+    path, _ = exported(tmp_path, frame=frame)
+    saved = [{name: text.removeprefix("'") for name, text in row.items()} for row in table(path)]
+    rewrite(path, [{**row, "choice": "tie"} for row in saved])
+    assert imported(path, annotator="anna").height == len(texts)
+
+
 def test_two_annotators_in_one_file(tmp_path: Path) -> None:
     path, _ = exported(tmp_path)
     rows = [{**row, "choice": "A", "annotator": name} for name in ("anna", "ben") for row in table(path)]

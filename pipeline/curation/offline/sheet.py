@@ -44,14 +44,15 @@ def sheet_format(path: Path) -> str:
 def row_check(pair_id: str, prompt: str, a: str, b: str) -> str:
     """Content id of what a row shows, by which import knows that nothing was changed, cut or mixed up.
 
-    It is of A and B as they are shown and so tells nothing of which is chosen. Line ends count as one kind:
-    spreadsheets write their own.
+    It is of A and B as they are shown and so tells nothing of which is chosen. What spreadsheets change by
+    themselves does not count: they write line ends of their own, and some (Gnumeric) take an apostrophe at
+    the front of a cell for a mark of text and save the cell without it.
     """
-    return content_id(pair_id, *(_one_line_end(text) for text in (prompt, a, b)))
+    return content_id(pair_id, *(_saved(text) for text in (prompt, a, b)))
 
 
-def _one_line_end(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _saved(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("'")
 
 
 def pair_check(pair: BlindPair) -> str:
