@@ -5,12 +5,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+ARGILLA_VENV := .venv-argilla
+ARGILLA_STAMP := $(ARGILLA_VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro test lint fix types
+.PHONY: help setup repro test argilla-server test-argilla lint fix types
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with the pinned versions of everything
 
@@ -22,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: $(PYTHON) cannot make a virtualenv; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,bench,fast,ifeval,judge]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,argilla,bench,fast,ifeval,judge]'
 	@touch $@
 
 # An experiment writes the recipe's values into params.yaml, which must be as committed: `git restore` brings it back.
@@ -36,6 +38,17 @@ endif
 
 test: $(STAMP) ## Run the tests, without network
 	HF_HUB_OFFLINE=1 python -m pytest -n 2
+
+# Every package of the list is pinned there, so nothing need be resolved.
+$(ARGILLA_STAMP): tests/argilla_server/requirements.txt
+	$(PYTHON) -m venv $(ARGILLA_VENV)
+	$(ARGILLA_VENV)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps --no-compile -r $<
+	@touch $@
+
+argilla-server: $(ARGILLA_STAMP) ## Make the virtualenv of the Argilla server that tests start
+
+test-argilla: $(STAMP) $(ARGILLA_STAMP) ## Run the tests with a real Argilla server; `make test` runs them too from then on
+	HF_HUB_OFFLINE=1 python -m pytest tests/argilla_server
 
 lint: $(STAMP) ## Check style and that dvc.yaml lists each stage's code
 	ruff format --check .

@@ -13,7 +13,7 @@ class ArgillaParams(Section):
     """The dataset people annotate in Argilla; its URL and key come from the environment."""
 
     dataset: str = Field("preference-pairs", min_length=1, description="Name of the dataset in Argilla.")
-    workspace: str = Field("argilla", min_length=1, description="Workspace it lies in.")
+    workspace: str = Field("default", min_length=1, description="Workspace it lies in.")
     min_submitted: PositiveInt = Field(
         1,
         description="Annotators who must have answered before a pair is decided; Argilla shows it to that "

@@ -52,7 +52,7 @@ def test_nothing_is_installed_again_when_nothing_changed(tmp_path: Path) -> None
 
 def test_help_names_every_target() -> None:
     text = make("help").stdout
-    for target in ("setup", "repro", "test", "lint", "fix", "types"):
+    for target in ("setup", "repro", "test", "argilla-server", "test-argilla", "lint", "fix", "types"):
         assert f"make {target}" in text
 
 
