@@ -7,6 +7,8 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 ARGILLA_VENV := .venv-argilla
 ARGILLA_STAMP := $(ARGILLA_VENV)/.installed
+# Without Redis the server cannot run: the tests that need it skip and say so, and `make test` leaves it out.
+ARGILLA_IF_REDIS := $(if $(shell command -v redis-server 2>/dev/null),$(ARGILLA_STAMP))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help setup repro test argilla-server test-argilla lint fix types
@@ -24,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: $(PYTHON) cannot make a virtualenv; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev,argilla,bench,fast,ifeval,judge]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[argilla,bench,dev,fast,ifeval,judge]'
 	@touch $@
 
 # An experiment writes the recipe's values into params.yaml, which must be as committed: `git restore` brings it back.
@@ -36,7 +38,7 @@ else
 endif
 	python -m pipeline summary
 
-test: $(STAMP) ## Run the tests, without network
+test: $(STAMP) $(ARGILLA_IF_REDIS) ## Run the tests, without network
 	HF_HUB_OFFLINE=1 python -m pytest -n 2
 
 # Every package of the list is pinned there, so nothing need be resolved.
@@ -47,7 +49,7 @@ $(ARGILLA_STAMP): tests/argilla_server/requirements.txt
 
 argilla-server: $(ARGILLA_STAMP) ## Make the virtualenv of the Argilla server that tests start
 
-test-argilla: $(STAMP) $(ARGILLA_STAMP) ## Run the tests with a real Argilla server; `make test` runs them too from then on
+test-argilla: $(STAMP) $(ARGILLA_STAMP) ## Run the tests with a real Argilla server; `make test` runs them too where redis-server is
 	HF_HUB_OFFLINE=1 python -m pytest tests/argilla_server
 
 lint: $(STAMP) ## Check style and that dvc.yaml lists each stage's code

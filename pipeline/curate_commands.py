@@ -49,12 +49,13 @@ def push(
     from pipeline.curation import argilla_sync
     from pipeline.curation.argilla_status import unknown_line
     from pipeline.curation.queue_file import current_queue
+    from pipeline.curation.sent import record_path
     from pipeline.params import load_params
 
     params = load_params().curate
     pushed = argilla_sync.push(current_queue(Path(), params), params, recreate=recreate)
     print(f"{pushed.sent} pairs sent, {pushed.there} were there already")
-    print(f"Which response stands as A is in {argilla_sync.record_path(params)}: commit it")
+    print(f"Which response stands as A is in {record_path(params)}: commit it")
     if pushed.unrecorded:
         print(unknown_line(pushed.unrecorded), file=sys.stderr)
 
@@ -70,7 +71,7 @@ def pull() -> None:
 
     params = load_params().curate
     pulled = argilla_sync.pull(params)
-    recorded = record_annotations(pulled.responses.annotations, pulled.responses.texts, params)
+    recorded = record_annotations(pulled.responses.annotations, params, seen=pulled.responses.texts)
     print("\n".join(status_lines(pulled, recorded.aggregated, argilla_sync.unsent(pulled, QUEUE_FILE))))
     print(f"{recorded.written} decisions added to {params.decisions}")
     if pulled.responses.unknown:

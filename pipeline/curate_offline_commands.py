@@ -21,8 +21,8 @@ def export(
 ) -> None:
     """Write the queue to a file for annotators, blind; `curate import` reads it back."""
     from pipeline.curation.offline.export import export_queue
-    from pipeline.curation.offline.flow import record_path
     from pipeline.curation.queue_file import current_queue
+    from pipeline.curation.sent import record_path
     from pipeline.params import load_params
 
     params = load_params().curate
@@ -96,4 +96,6 @@ def _print_recorded(recorded: Recorded, decisions: str) -> None:
         f"In all {said.decided:,} pairs are decided, {len(said.contested):,} contested, "
         f"{len(said.waiting):,} wait for more annotators{alpha}"
     )
+    if said.unknown:
+        print(f"{len(said.unknown):,} pairs stay undecided: their texts changed after they were corrected")
     print(f"{recorded.written:,} decisions added to {decisions}: commit it, then `dvc repro`")

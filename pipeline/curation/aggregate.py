@@ -8,7 +8,9 @@ no new annotations.
 
 A correction turns the decision of those who vote alike into an edit: the corrected text becomes ``chosen``,
 and the response they did not prefer stays, or becomes, ``rejected`` (after ``tie`` and ``both_bad`` the old
-``rejected`` stays). Of several corrections the latest is taken.
+``rejected`` stays). Of several corrections the latest is taken. Where somebody corrected texts that are not
+known, nothing is written of the pair: without them a correction would come back as a plain keep or swap, and
+take the place of the edit it made when they were.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Vote:
     annotator: str
     preferred: str
     correction: str | None
+    note: str | None
     when: datetime
 
 
@@ -61,6 +64,8 @@ class Aggregated:
         contested: pair_ids on which it gives none, sorted.
         waiting: pair_ids with fewer votes than ``curate.argilla.min_submitted``, sorted; they have no
             decision yet.
+        unknown: pair_ids with a correction of texts that are not known, sorted; what is said of these texts
+            makes no decision.
     """
 
     decisions: list[Decision]
@@ -68,6 +73,7 @@ class Aggregated:
     decided: int
     contested: list[str]
     waiting: list[str]
+    unknown: list[str]
 
 
 def aggregate(annotations: pl.DataFrame, texts: pl.DataFrame, params: CurateParams) -> Aggregated:
@@ -76,20 +82,23 @@ def aggregate(annotations: pl.DataFrame, texts: pl.DataFrame, params: CuratePara
     Args:
         annotations: The table ANNOTATIONS.
         texts: The texts annotators saw, for corrections: pair_id, texts_sha256, chosen and rejected, further
-            columns allowed (such as the table QUEUE). A correction of texts that are not there is left out.
+            columns allowed (such as the table QUEUE).
         params: For ``resolve``, ``corrections`` and ``argilla.min_submitted``.
     """
     rows = texts.select("pair_id", "texts_sha256", "chosen", "rejected").iter_rows()
     sides = {(pair_id, texts_sha256): (chosen, rejected) for pair_id, texts_sha256, chosen, rejected in rows}
     units = _votes(annotations)
     decisions: list[Decision] = []
-    decided, contested, waiting = 0, [], []
+    decided, contested, waiting, unknown = 0, [], [], []
     for (pair_id, texts_sha256), votes in units.items():
         if len(votes) < params.argilla.min_submitted:
             waiting.append(pair_id)
             continue
         corrects = params.corrections == "edit"
         seen = sides.get((pair_id, texts_sha256)) if corrects else None
+        if corrects and seen is None and any(fold_text(vote.correction or "") for vote in votes):
+            unknown.append(pair_id)
+            continue
         made = [
             Decision(pair_id=pair_id, texts_sha256=texts_sha256, **fields)
             for fields in _decisions(votes, seen)
@@ -100,7 +109,8 @@ def aggregate(annotations: pl.DataFrame, texts: pl.DataFrame, params: CuratePara
         else:
             decided += 1
     said = [{vote.annotator: vote.preferred for vote in votes} for votes in units.values()]
-    return Aggregated(decisions, agreement(said), decided, _distinct(contested), _distinct(waiting))
+    undecided = (_distinct(pair_ids) for pair_ids in (contested, waiting, unknown))
+    return Aggregated(decisions, agreement(said), decided, *undecided)
 
 
 def _distinct(ids: Iterable[str]) -> list[str]:
@@ -111,11 +121,11 @@ def _votes(annotations: pl.DataFrame) -> dict[tuple[str, str], list[Vote]]:
     """The votes on each pair and its texts, both in alphabetical order."""
     submitted = annotations.filter(pl.col("status") == "submitted")
     # Of one annotator the latest counts; the other columns only part what came at the same moment.
-    order = ["pair_id", "texts_sha256", "annotator", "when", "where", "preferred", "correction"]
+    order = ["pair_id", "texts_sha256", "annotator", "when", "where", "preferred", "correction", "note"]
     latest = submitted.sort(order).unique(order[:3], keep="last", maintain_order=True)
     units: dict[tuple[str, str], list[Vote]] = {}
     for row in latest.iter_rows(named=True):
-        vote = Vote(row["annotator"], row["preferred"], row["correction"], row["when"])
+        vote = Vote(row["annotator"], row["preferred"], row["correction"], row["note"], row["when"])
         units.setdefault((row["pair_id"], row["texts_sha256"]), []).append(vote)
     return units
 
@@ -125,7 +135,8 @@ def _decisions(votes: Sequence[Vote], seen: tuple[str, str] | None) -> Iterator[
 
     Args:
         votes: Of one pair, by annotator.
-        seen: chosen and rejected as the annotators saw them; None: corrections are left out.
+        seen: chosen and rejected as the annotators saw them; None: there are no
+            corrections, or they do not count.
     """
     for action in dict.fromkeys(_ACTIONS.values()):
         alike = [vote for vote in votes if _ACTIONS[vote.preferred] == action]
@@ -137,6 +148,7 @@ def _decisions(votes: Sequence[Vote], seen: tuple[str, str] | None) -> Iterator[
         if edit is not None:
             fields, author = edit
             reason += f"; corrected by {author}"
+        reason += "".join(f"; {vote.annotator}: {note}" for vote in alike if (note := _note(vote)))
         yield {
             **fields,
             "annotators": [vote.annotator for vote in alike],
@@ -144,6 +156,11 @@ def _decisions(votes: Sequence[Vote], seen: tuple[str, str] | None) -> Iterator[
             "reason": reason,
             "when": max(vote.when for vote in alike).isoformat(),
         }
+
+
+def _note(vote: Vote) -> str:
+    """What else an annotator said, in one line."""
+    return " ".join((vote.note or "").split())
 
 
 def _by_preference(votes: Iterable[Vote]) -> list[Vote]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.curation.aggregate import Aggregated, aggregate
-from pipeline.curation.decisions import append_decisions
+from pipeline.curation.annotated_texts import SEEN_TEXTS, annotated_texts
+from pipeline.curation.decisions import append_decisions, read_decisions
+from pipeline.curation.queue_file import PAIRS_FILE
 from pipeline.params import CurateParams, project_path
-from pipeline.schema import ANNOTATIONS
-from pipeline.tables import read_table, write_table
+from pipeline.schema import ANNOTATIONS, CLUSTERED_PAIRS
+from pipeline.tables import StoredTable, read_table, write_table
 from pipeline.validation import validate
 
 AUDIT = Path("data/annotations/annotations.parquet")
@@ -34,28 +36,42 @@ class Recorded:
 
 
 def record_annotations(
-    new: pl.DataFrame, texts: pl.DataFrame, params: CurateParams, root: Path = Path()
+    new: pl.DataFrame, params: CurateParams, root: Path = Path(), seen: pl.DataFrame | None = None
 ) -> Recorded:
     """Add annotations to the audit table and write the decisions they come to.
 
-    The same annotations recorded twice change nothing.
+    The same annotations recorded twice change nothing. Corrections are edits of the texts there are now, in
+    the pairs that stage dedupe wrote, whenever and wherever they were written.
 
     Args:
         new: The table ANNOTATIONS; may be empty.
-        texts: As :func:`~pipeline.curation.aggregate.aggregate` takes them.
         params: Of ``curate``.
         root: The project's top folder.
+        seen: Further texts that annotators saw, as :func:`~pipeline.curation.aggregate.aggregate` takes them.
 
     Raises:
-        PipelineError: If ``new`` or the audit table breaks the schema, or the decisions file is not valid.
+        PipelineError: If ``new``, the audit table or the pairs break their schema, or the decisions file is
+            not valid; nothing is written then.
         OSError: If one of the files cannot be written.
     """
     validate(new, ANNOTATIONS)
     annotations = merge_annotations(read_annotations(root), new)
-    aggregated = aggregate(annotations, texts, params)
+    aggregated = aggregate(annotations, _texts(annotations["pair_id"], root, seen), params)
+    decisions = root / project_path(params.decisions)
+    if decisions.exists():
+        read_decisions(decisions)  # One that is not valid stops it before the audit table is written.
     write_table(annotations, root / AUDIT, ANNOTATIONS)
-    written = append_decisions(root / project_path(params.decisions), aggregated.decisions)
+    written = append_decisions(decisions, aggregated.decisions)
     return Recorded(aggregated, annotations.height, written)
+
+
+def _texts(pair_ids: pl.Series, root: Path, seen: pl.DataFrame | None) -> pl.DataFrame:
+    """What is known of the texts of annotated pairs; a pair may stand in it once for each wording."""
+    known = [SEEN_TEXTS.to_frame()] if seen is None else [seen.select(list(SEEN_TEXTS))]
+    path = root / PAIRS_FILE
+    if path.is_file():
+        known.append(annotated_texts(pair_ids, StoredTable(path, CLUSTERED_PAIRS)))
+    return pl.concat(known)
 
 
 def read_annotations(root: Path = Path()) -> pl.DataFrame:

@@ -9,15 +9,13 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.curation.annotated_texts import SEEN_TEXTS
 from pipeline.curation.argilla_form import CHOICES, CORRECTION, PREFERENCE, RATING, RESPONSE_A, RESPONSE_B
 from pipeline.curation.argilla_records import unescaped
 from pipeline.curation.blinding import unblind
 from pipeline.curation.sent import Sent
 from pipeline.errors import PipelineError
 from pipeline.schema import ANNOTATIONS
-
-TEXTS = pl.Schema(dict.fromkeys(("pair_id", "texts_sha256", "chosen", "rejected"), pl.String()))
-"""Columns of the texts that annotators see."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def read_responses(
     table = pl.DataFrame(rows, schema=ANNOTATIONS.schema())
     return Responses(
         annotations=table.sort("pair_id", "annotator"),
-        texts=pl.DataFrame(texts, schema=TEXTS).sort("pair_id"),
+        texts=pl.DataFrame(texts, schema=SEEN_TEXTS).sort("pair_id"),
         completed=completed,
         discarded=discarded,
         left=left,
@@ -120,6 +118,7 @@ def _row(line: Sent, response: Mapping[str, Any], names: Mapping[str, str], wher
         "preferred": None if choice is None else unblind(choice, line.first),
         "correction": (answers.get(CORRECTION) or "").strip() or None,
         "rating": answers.get(RATING),
+        "note": None,
         "when": _moment(response["updated_at"]),
         "where": where,
     }

@@ -29,6 +29,8 @@ def status_lines(pulled: Pulled, aggregated: Aggregated, unsent: int | None) -> 
         f"answers: {aggregated.decided} pairs decided, {len(aggregated.contested)} contested, "
         f"{len(aggregated.waiting)} wait for more"
     )
+    if aggregated.unknown:
+        yield f"undecided: {len(aggregated.unknown)} pairs, whose texts changed after they were corrected"
     if unsent:
         yield f"queue: {unsent} pairs are not sent yet; `python -m pipeline curate push` sends them"
     alpha, overlapping = aggregated.agreement.alpha, aggregated.agreement.overlapping

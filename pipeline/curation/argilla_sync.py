@@ -11,9 +11,9 @@ from pipeline.curation.argilla_client import RemoteDataset, Server
 from pipeline.curation.argilla_form import read_guidelines
 from pipeline.curation.argilla_push import BrokenConnectionError, Pushed, push_queue
 from pipeline.curation.argilla_responses import Responses, read_responses
-from pipeline.curation.sent import latest_sent, read_sent, sent_path
+from pipeline.curation.sent import latest_sent, read_sent, record_path
 from pipeline.errors import PipelineError
-from pipeline.params import CurateParams, project_path
+from pipeline.params import CurateParams
 from pipeline.schema import QUEUE
 from pipeline.tables import read_table
 
@@ -102,16 +102,6 @@ def _responses(remote: RemoteDataset, record: Path) -> Responses:
         raise PipelineError(
             "The connection to Argilla broke", found=error, hint="Nothing was changed; run it again"
         ) from error
-
-
-def record_path(params: CurateParams, root: Path = Path()) -> Path:
-    """The file of what was sent (:mod:`pipeline.curation.sent`).
-
-    Args:
-        params: Section ``curate``.
-        root: The project's top folder.
-    """
-    return root / sent_path(project_path(params.decisions))
 
 
 def _stop_if_deleted(server: Server, record: Path) -> None:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline.curation.json_lines import append_lines, parse_lines
 from pipeline.errors import PipelineError
-from pipeline.files import write_text
 from pipeline.texts import fold_text
 
 Id = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
@@ -127,9 +127,17 @@ def read_decisions(path: Path) -> dict[int, Decision]:
     Raises:
         PipelineError: If the file is missing or a line is not a valid decision, with the line and the field.
     """
-    # Not splitlines(): a text may hold a line separator that ends no line of the file.
-    lines = enumerate(_text(path).split("\n"), start=1)
-    return {number: _decision(path, number, line) for number, line in lines if line.strip()}
+    hint = "Correct that line; docs/curation.md describes each field"
+    try:
+        return parse_lines(path, Decision, "a decision", hint, _OLDER)
+    except OSError as error:
+        raise PipelineError(
+            "The decisions cannot be read",
+            file=path,
+            key="curate.decisions",
+            found=str(error),
+            hint=f"An empty file will do where nothing is decided yet: `touch {path}`",
+        ) from error
 
 
 def append_decisions(path: Path, decisions: Iterable[Decision]) -> int:
@@ -150,59 +158,5 @@ def append_decisions(path: Path, decisions: Iterable[Decision]) -> int:
     """
     known = {decision.line() for decision in read_decisions(path).values()} if path.exists() else set()
     new = [line for line in dict.fromkeys(decision.line() for decision in decisions) if line not in known]
-    if new:
-        before = _text(path) if path.exists() else ""
-        gap = "" if before == "" or before.endswith("\n") else "\n"
-        write_text(path, before + gap + "".join(line + "\n" for line in new))
+    append_lines(path, new)
     return len(new)
-
-
-def _text(path: Path) -> str:
-    try:
-        # Not read_text(): it would turn the ends of lines into others.
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(
-            "The decisions cannot be read",
-            file=path,
-            key="curate.decisions",
-            found=str(error),
-            hint=f"An empty file will do where nothing is decided yet: `touch {path}`",
-        ) from error
-
-
-def _decision(path: Path, number: int, line: str) -> Decision:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise PipelineError(
-            "A decision is not JSON",
-            file=path,
-            row=number,
-            found=f"{error} in {line[:80]}",
-            expected="one JSON object per line",
-            hint="Correct that line",
-        ) from error
-    try:
-        return Decision.model_validate(value)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise PipelineError(
-            "A decision is not valid",
-            file=path,
-            row=number,
-            column=_column(fault["loc"], value),
-            found=repr(fault["input"]),
-            expected=str(fault["msg"]).removeprefix("Value error, "),
-            hint="Correct that line; docs/curation.md describes each field",
-        ) from error
-
-
-def _column(location: tuple[int | str, ...], line: Any) -> str | None:
-    """The field at fault, as the line names it."""
-    if not location:
-        return None
-    older = _OLDER.get(str(location[0]))
-    if older is not None and older in line:
-        return older
-    return ".".join(str(part) for part in location)

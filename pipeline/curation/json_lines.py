@@ -2,59 +2,89 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import PipelineError
+from pipeline.files import write_text
+from pipeline.json_lines import json_objects
 
 Line = TypeVar("Line", bound=BaseModel)
 
+HINT = "Correct that line"
 
-def parse_lines(path: Path, model: type[Line], what: str) -> dict[int, Line]:
+
+def parse_lines(
+    path: Path, model: type[Line], what: str, hint: str = HINT, older: Mapping[str, str] | None = None
+) -> dict[int, Line]:
     """The objects of a JSON Lines file (UTF-8), by 1-based line number; blank lines are passed over.
 
     Args:
         path: The file; it may be empty.
         model: What each line must hold.
         what: What a line is, for errors, with its article: ``a decision``.
+        hint: What to do about a line that breaks the model.
+        older: Names that fields had before; a fault in a line that still has one names it so.
 
     Raises:
-        PipelineError: If a line is not JSON or breaks the model, with the line and the field.
+        PipelineError: If a line is not JSON in UTF-8 or breaks the model, with the line and the field.
         OSError: If the file cannot be read.
+    """
+    objects = json_objects(path.read_bytes(), partial(_not_json, path, what))
+    names = older or {}
+    return {number: _checked(path, number, value, model, what, hint, names) for number, value in objects}
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines, given without their ends, to a file in one atomic write; what it holds stays byte by byte.
+
+    A file that is not there is made; without lines nothing is written. A last line without an end gets one.
+
+    Raises:
+        OSError: If the file cannot be read or written.
         UnicodeDecodeError: If it is not UTF-8.
     """
-    text = path.read_text(encoding="utf-8")
-    # Not splitlines(): a text may hold a line separator that ends no line of the file.
-    lines = enumerate(text.split("\n"), start=1)
-    return {number: _parsed(path, number, line, model, what) for number, line in lines if line.strip()}
+    added = "".join(f"{line}\n" for line in lines)
+    if added:
+        # Not read_text(): it would turn the ends of lines into others.
+        before = path.read_bytes().decode("utf-8") if path.exists() else ""
+        write_text(path, before + ("" if before == "" or before.endswith("\n") else "\n") + added)
 
 
-def _parsed(path: Path, number: int, line: str, model: type[Line], what: str) -> Line:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise PipelineError(
-            f"{what.capitalize()} is not JSON",
-            file=path,
-            row=number,
-            found=f"{error} in {line[:80]}",
-            expected="one JSON object per line",
-            hint="Correct that line",
-        ) from error
+def _not_json(path: Path, what: str, number: int, found: str, expected: str) -> PipelineError:
+    message = f"{what.capitalize()} is not JSON"
+    return PipelineError(message, file=path, row=number, found=found, expected=expected, hint=HINT)
+
+
+def _checked(
+    path: Path,
+    number: int,
+    value: dict[str, Any],
+    model: type[Line],
+    what: str,
+    hint: str,
+    older: Mapping[str, str],
+) -> Line:
     try:
         return model.model_validate(value)
     except ValidationError as error:
         fault = error.errors()[0]
-        column = ".".join(str(part) for part in fault["loc"])
         raise PipelineError(
             f"{what.capitalize()} is not valid",
             file=path,
             row=number,
-            column=column or None,
+            column=_column(fault["loc"], value, older) or None,
             found=repr(fault["input"]),
             expected=str(fault["msg"]).removeprefix("Value error, "),
-            hint="Correct that line",
+            hint=hint,
         ) from error
+
+
+def _column(location: tuple[int | str, ...], value: Mapping[str, Any], older: Mapping[str, str]) -> str:
+    """The field at fault, as the line names it; empty where it is the whole line."""
+    name = older.get(str(location[0])) if location else None
+    return name if name in value and name is not None else ".".join(str(part) for part in location)

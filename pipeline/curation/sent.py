@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.curation.blinding import unblind
-from pipeline.curation.json_lines import parse_lines
+from pipeline.curation.json_lines import append_lines, parse_lines
 from pipeline.errors import PipelineError
-from pipeline.files import canonical_json, write_text
+from pipeline.files import canonical_json
+from pipeline.params import CurateParams, project_path
 
 SENT_FILE = "sent.jsonl"
 """Its name; it lies beside the decisions file."""
@@ -64,6 +65,16 @@ def sent_path(decisions: Path) -> Path:
     return decisions.with_name(SENT_FILE)
 
 
+def record_path(params: CurateParams, root: Path = Path()) -> Path:
+    """Where the record of a project lies.
+
+    Args:
+        params: Section ``curate``.
+        root: The project's top folder.
+    """
+    return root / sent_path(project_path(params.decisions))
+
+
 def read_sent(path: Path) -> list[Sent]:
     """The record's lines in order; none where there is no file, which is so until something is sent.
 
@@ -74,7 +85,7 @@ def read_sent(path: Path) -> list[Sent]:
         return list(parse_lines(path, Sent, "a line of what was sent").values())
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise PipelineError(
             "The record of what was sent cannot be read",
             file=path,
@@ -106,10 +117,6 @@ def append_sent(path: Path, sent: Iterable[Sent]) -> int:
     for line in sent:
         if latest.get((line.where, line.pair_id)) != line.shown:
             latest[line.where, line.pair_id] = line.shown
-            new.append(canonical_json(line.model_dump()) + "\n")
-    if new:
-        # Not read_text(): it would turn the ends of lines into others.
-        before = path.read_bytes().decode("utf-8") if path.exists() else ""
-        gap = "" if before == "" or before.endswith("\n") else "\n"
-        write_text(path, before + gap + "".join(new))
+            new.append(canonical_json(line.model_dump()))
+    append_lines(path, new)
     return len(new)

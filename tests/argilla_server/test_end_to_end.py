@@ -73,7 +73,7 @@ def test_fifty_real_pairs(argilla: ArgillaServer, params: CurateParams, tmp_path
         if number >= ANSWERED:
             continue
         preferred = ["chosen", "rejected", "tie", "both_bad"][number % 4]
-        said = {"pair_id": pair["pair_id"], "texts_sha256": pair["texts_sha256"]}
+        said = {"pair_id": pair["pair_id"], "texts_sha256": pair["texts_sha256"], "note": None}
         choice = answer(record, pair, number)
         argilla.respond("ann", record["id"], "submitted", preference=choice, rating=1 + number % 5)
         voted = {"status": "submitted", "choice": choice, "preferred": preferred, "correction": None}
@@ -103,7 +103,7 @@ def test_fifty_real_pairs(argilla: ArgillaServer, params: CurateParams, tmp_path
         queue.select("pair_id", "texts_sha256", "chosen", "rejected").sort("pair_id")
     )
 
-    recorded = record_annotations(annotations, pulled.responses.texts, params, tmp_path)
+    recorded = record_annotations(annotations, params, tmp_path, pulled.responses.texts)
     decisions = read_decisions(tmp_path / "curation/decisions.jsonl")
     actions = {each.pair_id: (each.action, tuple(each.annotators)) for each in decisions.values()}
     both = {
@@ -144,7 +144,7 @@ def test_fifty_real_pairs(argilla: ArgillaServer, params: CurateParams, tmp_path
     again = pull(params, tmp_path)
     assert again.responses.annotations.equals(annotations)
     assert (
-        record_annotations(again.responses.annotations, again.responses.texts, params, tmp_path).written == 0
+        record_annotations(again.responses.annotations, params, tmp_path, again.responses.texts).written == 0
     )
 
 

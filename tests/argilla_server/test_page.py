@@ -53,7 +53,7 @@ def test_a_person_at_the_page(argilla: ArgillaServer, params: CurateParams, tmp_
     assert seen["status"] == 201 and picture.read_bytes().startswith(b"\x89PNG")
 
     pulled = pull(params, tmp_path)
-    recorded = record_annotations(pulled.responses.annotations, pulled.responses.texts, params, tmp_path)
+    recorded = record_annotations(pulled.responses.annotations, params, tmp_path, pulled.responses.texts)
     (decision,) = recorded.aggregated.decisions
     assert (decision.pair_id, decision.action, decision.annotators) == (line.pair_id, "edit", ["ann"])
     assert (decision.chosen, decision.rejected) == (CORRECTION, "It is *five*.")

@@ -169,9 +169,29 @@ def test_the_latest_correction_of_those_who_vote_alike_is_taken() -> None:
     ]
 
 
-def test_a_correction_of_texts_that_are_gone_is_left_out() -> None:
-    gone = said(0, "a", "rejected", correction="best", texts_sha256=HASHES[1])
-    assert lines(aggregated(gone)) == [line(0, "swap", "a", "rejected is better")]
+def test_nothing_is_written_of_corrected_texts_that_are_not_known() -> None:
+    gone: dict[str, Any] = {"texts_sha256": HASHES[1]}
+    corrected = said(0, "a", "rejected", correction="best", **gone)
+    found = aggregated(corrected, said(0, "b", "chosen", **gone), said(2, "b", "chosen"))
+    assert lines(found) == [line(2, "keep", "b", "chosen is better")]
+    assert (found.unknown, found.decided, found.contested) == ([IDS[0]], 1, [])
+    # Where nobody corrects anything, or corrections do not count, the texts need not be known.
+    plain = [line(0, "swap", "a", "rejected is better")]
+    assert lines(aggregated({**corrected, "correction": " "})) == plain
+    assert lines(aggregated(corrected, corrections="ignore")) == plain
+
+
+def test_a_note_goes_into_the_reason_in_one_line() -> None:
+    found = aggregated(
+        said(0, "a", "rejected", correction="best", note=" rude,\n and wrong "),
+        said(0, "b", "rejected", note="  "),
+        said(0, "c", "rejected", note="as a says"),
+        said(0, "d", "chosen", note="fine"),
+    )
+    assert [decision.reason for decision in found.decisions] == [
+        "chosen is better; d: fine",
+        "rejected is better; corrected by a; a: rude, and wrong; c: as a says",
+    ]
 
 
 def test_no_annotations_come_to_nothing() -> None:

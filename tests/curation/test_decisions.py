@@ -78,7 +78,7 @@ def test_a_line_separator_in_a_text_ends_no_line(tmp_path: Path) -> None:
     ("line", "column", "expected"),
     [
         ("{", None, "one JSON object per line"),
-        ("[]", None, "dictionary"),
+        ("[]", None, "one JSON object per line"),
         (decision(0, "remove"), "action", "'keep', 'swap', 'drop' or 'edit'"),
         ({**decision(0, "keep"), "pair_id": "XYZ"}, "pair_id", "match pattern"),
         ({**decision(0, "keep"), "pair_id": 3}, "pair_id", "string"),
@@ -123,9 +123,10 @@ def test_a_missing_file_is_named_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(PipelineError, match="cannot be read"):
+    (tmp_path / "a.jsonl").write_bytes(b"\n\xff\xfe")
+    with pytest.raises(PipelineError, match="UTF-8") as caught:
         read_decisions(tmp_path / "a.jsonl")
+    assert caught.value.row == 2
 
 
 # --- adding lines ---------------------------------------------------------------------------------------

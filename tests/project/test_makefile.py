@@ -50,6 +50,31 @@ def test_nothing_is_installed_again_when_nothing_changed(tmp_path: Path) -> None
     assert done.returncode == 0 and "pip install" not in done.stdout
 
 
+def test_the_argilla_server_is_installed_for_tests_only_where_redis_is(tmp_path: Path) -> None:
+    """PATH is all that tells: what a shell needs, and a redis-server or none."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "make"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    (tmp_path / ".installed").touch()
+    command = [
+        str(tools / "make"),
+        "--dry-run",
+        "test",
+        f"VENV={tmp_path}",
+        f"ARGILLA_VENV={tmp_path}/argilla",
+    ]
+
+    def planned() -> str:
+        environment = {"PATH": str(tools)}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True).stdout
+
+    assert "python -m pytest" in planned() and "argilla_server/requirements.txt" not in planned()
+    (tools / "redis-server").write_text("#!/bin/sh\n")
+    (tools / "redis-server").chmod(0o755)
+    assert "argilla_server/requirements.txt" in planned()
+
+
 def test_help_names_every_target() -> None:
     text = make("help").stdout
     for target in ("setup", "repro", "test", "argilla-server", "test-argilla", "lint", "fix", "types"):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.curation.annotated_texts import annotated_texts
 from pipeline.curation.annotations import Recorded, read_annotations, record_annotations
 from pipeline.curation.blind import blind_pairs, sent_lines
 from pipeline.curation.offline.answers import PLACE, Answers
@@ -16,11 +15,9 @@ from pipeline.curation.offline.keys import TerminalKeys
 from pipeline.curation.offline.review import Review, Reviewed
 from pipeline.curation.offline.screen import Screen
 from pipeline.curation.offline.sheet_import import import_sheet
-from pipeline.curation.queue_file import PAIRS_FILE
-from pipeline.curation.sent import append_sent, read_sent, sent_path
-from pipeline.params import CurateParams, project_path
-from pipeline.schema import ANNOTATIONS, CLUSTERED_PAIRS
-from pipeline.tables import StoredTable
+from pipeline.curation.sent import append_sent, read_sent, record_path
+from pipeline.params import CurateParams
+from pipeline.schema import ANNOTATIONS
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,6 @@ class Imported:
     annotations: pl.DataFrame
     new: int
     recorded: Recorded
-
-
-def record_path(params: CurateParams, root: Path = Path()) -> Path:
-    """Where the record of what was sent lies."""
-    return root / sent_path(project_path(params.decisions))
 
 
 def import_file(
@@ -62,7 +54,7 @@ def import_file(
     """
     said = import_sheet(path, read_sent(record_path(params, root)), annotator, partial)
     new = news(said, read_annotations(root))
-    return Imported(said, new.height, write_decisions(new, params, root))
+    return Imported(said, new.height, record_annotations(new, params, root))
 
 
 def news(said: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
@@ -76,23 +68,6 @@ def news(said: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
     """
     columns = [name for name in ANNOTATIONS.columns if name != "when"]
     return said.join(earlier, on=columns, how="anti", nulls_equal=True, maintain_order="left")
-
-
-def write_decisions(new: pl.DataFrame, params: CurateParams, root: Path = Path()) -> Recorded:
-    """Add annotations to the audit table, and the decisions that all of it comes to to the decisions file.
-
-    Args:
-        new: The table ANNOTATIONS; may be empty.
-        params: Section ``curate``.
-        root: The project's top folder.
-
-    Raises:
-        PipelineError: If a table or the decisions file is not valid.
-        OSError: If a file cannot be written.
-    """
-    pair_ids = pl.concat([read_annotations(root)["pair_id"], new["pair_id"]])
-    texts = annotated_texts(pair_ids, StoredTable(root / PAIRS_FILE, CLUSTERED_PAIRS))
-    return record_annotations(new, texts, params, root)
 
 
 def review_queue(
@@ -129,4 +104,4 @@ def review_queue(
     review = Review(list(blind_pairs(queue)), answers, screen, keys, edit, skipped)
     with keys.opened(), screen.opened():
         reviewed = review.run()
-    return reviewed, write_decisions(ANNOTATIONS.empty(), params, root)
+    return reviewed, record_annotations(ANNOTATIONS.empty(), params, root)
