@@ -343,7 +343,7 @@ def test_a_broken_file_is_named(tmp_path: Path, change: Any, row: int, column: s
 def test_a_file_that_is_not_there_or_not_utf8_is_said(tmp_path: Path, name: str) -> None:
     path, _ = exported(tmp_path, name)
     path.write_bytes(path.read_text("utf-8-sig").replace("good", "güte").encode("latin-1"))
-    assert "UTF-8" in str(fault(path).hint)
+    assert "UTF-8" in str(fault(path))
     path.unlink()
     assert "cannot be read" in fault(path).problem
 
