@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -93,7 +95,7 @@ def tokenize_splits(
     Raises:
         PipelineError: If a split that had pairs is left with none, or a conversation is refused.
     """
-    with ThreadPoolExecutor(1) as pool:
+    with _loaded_left_alone(), ThreadPoolExecutor(1) as pool:
         choosing = pool.submit(_choose_encoder, splits, tokenizer, params.encoder)
         pairs = PairTokenizer(tokenizer, ChosenEncoder(choosing), params)
         ledger, tallies, parts = _write_splits(splits, pairs, params, folder)
@@ -117,6 +119,19 @@ def tokenize_splits(
         },
     )
     return ledger, {name: tally.statistics() for name, tally in tallies.items()}
+
+
+@contextmanager
+def _loaded_left_alone() -> Iterator[None]:
+    """Keep what is loaded by now out of garbage collections, each of which is else a quarter of a second long.
+
+    Thousands of arrays set them off, and they would go through all of torch and transformers.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _choose_encoder(splits: Mapping[str, Blocks], tokenizer: PreTrainedTokenizerFast, wanted: str) -> Choice:
