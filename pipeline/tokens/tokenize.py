@@ -123,7 +123,7 @@ def tokenize_splits(
 
 @contextmanager
 def _loaded_left_alone() -> Iterator[None]:
-    """Keep what is loaded by now out of garbage collections, each of which is else a quarter of a second long.
+    """Keep what is loaded by now out of garbage collections, which else take a quarter of a second each.
 
     Thousands of arrays set them off, and they would go through all of torch and transformers.
     """

@@ -158,8 +158,9 @@ def reshard(module: nn.Module) -> None:
 def forward_backward(module: nn.Module, optimizer: Optimizer, each: Pass, totals: StepTotals) -> LossTerms:
     """A forward and backward pass, its gradient handed to the optimizer.
 
-    The terms, detached, are the micro-batch's own: leave those of a pass that does not count out of the sums. After the
-    last pass the gradients are those of the whole step on all ranks, ready for :meth:`Optimizer.step`.
+    The terms, detached, are the micro-batch's own: leave those of a pass that does not count out of the sums.
+    After the last pass the gradients are those of the whole step on all ranks, ready for
+    :meth:`Optimizer.step`.
 
     Args:
         module: Of :func:`parallelize`.
