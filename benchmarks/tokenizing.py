@@ -23,7 +23,7 @@ from pipeline.params import TokenizeParams
 from pipeline.schema import SPLIT_PAIRS
 from pipeline.tables import StoredTable, read_table
 from pipeline.tokens.chat import PairTexts, render_pairs
-from pipeline.tokens.encoders import choose_encoder
+from pipeline.tokens.encoder_choice import choose_encoder
 from pipeline.tokens.manifest import read_manifest
 from pipeline.tokens.shards import ShardSet
 from pipeline.tokens.tokenize import tokenize_splits

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.curation.argilla_form import PREFERENCE, PROMPT, RESPONSE_A, RESPONSE_B
+from pipeline.curation.blinding import other_side
 
 MESSAGE_LIMIT = 20_000
 """Characters of a chat message that an Argilla server takes (ARGILLA_MAX_MESSAGE_LENGTH in 2.8)."""
@@ -36,7 +37,7 @@ def blind_record(row: Mapping[str, Any], first: str, suggestion: bool = False) -
     Returns:
         external_id, fields and metadata, and under ``suggestions`` the suggested answer by question.
     """
-    second = "rejected" if first == "chosen" else "chosen"
+    second = other_side(first)
     metadata = {
         "source": row["source"],
         "language": row["language"],

@@ -1,4 +1,4 @@
-"""What a blind annotator's answer means, once it is known which response stood as A."""
+"""Which response stands as A and which as B, and what a blind annotator's answer means by that."""
 
 from __future__ import annotations
 
@@ -22,5 +22,9 @@ def unblind(choice: str, first: str) -> str:
         raise ValueError(f"cannot un-blind choice {choice!r} with first {first!r}")
     if choice not in ("A", "B"):
         return choice
-    second = "rejected" if first == "chosen" else "chosen"
-    return first if choice == "A" else second
+    return first if choice == "A" else other_side(first)
+
+
+def other_side(side: str) -> str:
+    """``rejected`` for chosen, and ``chosen`` for rejected."""
+    return "rejected" if side == "chosen" else "chosen"

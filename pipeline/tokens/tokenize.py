@@ -24,7 +24,7 @@ from pipeline.params import TokenizeParams
 from pipeline.progress import track
 from pipeline.tables import Blocks
 from pipeline.tokens.chat import PairTexts, render_pairs
-from pipeline.tokens.encoders import Choice, ChosenEncoder, choose_encoder, report_choice
+from pipeline.tokens.encoder_choice import Choice, ChosenEncoder, choose_encoder, report_choice
 from pipeline.tokens.manifest import write_manifest
 from pipeline.tokens.pair_tokens import COLUMNS, NOTES, BlockTokens, PairTokenizer
 from pipeline.tokens.shard_writer import open_shards

@@ -12,17 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.params import TrainParams
-from pipeline.progress import progress_bar
 from pipeline.schema import REFERENCE_LOGPS
 from pipeline.tokens.shards import ShardSet, TokenPair
+from pipeline.training.batches import tracked_batches
 from pipeline.training.fused import fuse
 from pipeline.training.model import disable_dropout, load_model
 from pipeline.training.prepare import weights_dtype
 from pipeline.training.quantized import quantization
 from pipeline.training.step_model import StepModel
-
-WINDOW = 256
-"""Pairs that are planned into passes at once; only memory depends on it."""
 
 
 def reference_model(folder: Path, pad_id: int, params: TrainParams, trust_remote_code: bool) -> StepModel:
@@ -56,14 +53,9 @@ def reference_logps(model: StepModel, pairs: ShardSet | Sequence[TokenPair]) -> 
         Rows of :data:`~pipeline.schema.REFERENCE_LOGPS`, in the order of the pairs.
     """
     found: dict[str, tuple[float, float]] = {}
-    with progress_bar() as progress:
-        task = progress.begin("reference", len(pairs), "pairs")
-        for start in range(0, len(pairs), WINDOW):
-            window = [pairs[place] for place in range(start, min(start + WINDOW, len(pairs)))]
-            for batch in model.micro_batches(window):
-                logps = model.logps(batch)
-                sums = zip(logps.chosen_sum.tolist(), logps.rejected_sum.tolist(), strict=True)
-                found.update(zip(batch.pair_ids, sums, strict=True))
-                progress.done(task, len(batch.pair_ids))
+    for batch in tracked_batches(model, pairs, len(pairs), "reference"):
+        logps = model.logps(batch)
+        sums = zip(logps.chosen_sum.tolist(), logps.rejected_sum.tolist(), strict=True)
+        found.update(zip(batch.pair_ids, sums, strict=True))
     rows = [(pair.pair_id, *found[pair.pair_id]) for pair in pairs]
     return pl.DataFrame(rows, schema=REFERENCE_LOGPS.schema(), orient="row")

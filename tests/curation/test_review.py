@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pipeline.curation.annotations import AUDIT, read_annotations
-from pipeline.curation.blind import BlindPair, blind_pairs, prompt_text
+from pipeline.curation.blind_pairs import BlindPair, blind_pairs, prompt_text
 from pipeline.curation.offline.answers import Answers
 from pipeline.curation.offline.editor import edit_text
 from pipeline.curation.offline.keys import END, LAST_PAGE, NEXT_PAGE, TerminalKeys, split_keys

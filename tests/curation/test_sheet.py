@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.curation.blind import blind_pairs
+from pipeline.curation.blind_pairs import blind_pairs
 from pipeline.curation.offline.cells import MAX_CELL, unguard
 from pipeline.curation.offline.export import Exported, export_queue
 from pipeline.curation.offline.sheet import COLUMNS, write_sheet

@@ -13,7 +13,7 @@ from stages._closure import import_closure, imported_files
 
 ROOT = Path(__file__).parents[2]
 WINGS = ("sources", "pairs", "curation", "tokens", "training", "evaluation", "report")
-BASE_PACKAGES = {"params"}
+BASE_PACKAGES = {"params", "schema"}
 """Folders of the base; every other folder is a wing."""
 
 BETWEEN_WINGS = {"training": {"tokens"}, "evaluation": {"training", "tokens"}}

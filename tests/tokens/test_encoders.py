@@ -17,15 +17,8 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline.tokens import encoders
 from pipeline.tokens.chat import encode
-from pipeline.tokens.encoders import (
-    Choice,
-    ChosenEncoder,
-    Encoded,
-    Encoder,
-    TransformersEncoder,
-    choose_encoder,
-    report_choice,
-)
+from pipeline.tokens.encoder_choice import Choice, ChosenEncoder, choose_encoder, report_choice
+from pipeline.tokens.encoders import Encoded, Encoder, TransformersEncoder
 from pipeline.tokens.hard_strings import hard_strings
 
 
@@ -90,7 +83,7 @@ def test_what_is_chosen(
     name: str,
     reason: str | None,
 ) -> None:
-    monkeypatch.setitem(encoders._MAKERS, "tokie", maker)
+    monkeypatch.setitem(encoders.MAKERS, "tokie", maker)
     choice = choose_encoder(tokenizer, "tokie", lambda: ["plain", "a marker"])
     assert choice.encoder.name == name
     assert set(choice.facts()) == {"name", "version"}
@@ -153,7 +146,7 @@ def test_the_optional_packages_give_the_same_on_any_text(
 
 @functools.cache
 def encoder_of(name: str, tokenizer: PreTrainedTokenizerFast) -> Encoder:
-    return encoders._MAKERS[name](tokenizer)
+    return encoders.MAKERS[name](tokenizer)
 
 
 def test_ids_of_some_texts_are_replaced() -> None:

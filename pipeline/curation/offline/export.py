@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.curation.blind import blind_pairs, sent_lines
+from pipeline.curation.blind_pairs import blind_pairs, sent_lines
 from pipeline.curation.offline.sheet import export_id, export_place, fits_cells, sheet_format, write_sheet
 from pipeline.curation.sent import append_sent
 from pipeline.errors import PipelineError

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.curation.annotations import Recorded, read_annotations, record_annotations
-from pipeline.curation.blind import blind_pairs, sent_lines
+from pipeline.curation.blind_pairs import blind_pairs, sent_lines
 from pipeline.curation.offline.answers import PLACE, Answers
 from pipeline.curation.offline.editor import edit_text
 from pipeline.curation.offline.keys import TerminalKeys

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.curation.blind import BlindPair
+from pipeline.curation.blind_pairs import BlindPair
 from pipeline.curation.offline.answers import Answers, Row
 from pipeline.curation.offline.keys import END, LAST_PAGE, NEXT_PAGE, Keys
 from pipeline.curation.offline.screen import Screen, View

@@ -12,7 +12,7 @@ from rich.segment import Segment, SegmentLines
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.curation.blind import BlindPair
+from pipeline.curation.blind_pairs import BlindPair
 from pipeline.curation.offline.visible import visible
 
 SIDE_BY_SIDE = 100

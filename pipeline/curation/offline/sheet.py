@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.curation.blind import BlindPair
+from pipeline.curation.blind_pairs import BlindPair
 from pipeline.curation.offline.cells import MAX_CELL, cell_units, guard
 from pipeline.errors import PipelineError
 from pipeline.files import atomic_file, content_id

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.curation.blind import prompt_text
+from pipeline.curation.blind_pairs import prompt_text
 from pipeline.curation.json_lines import parse_lines
 from pipeline.curation.offline.cells import unguard
 from pipeline.curation.offline.sheet import COLUMNS, sheet_format

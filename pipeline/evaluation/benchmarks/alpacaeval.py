@@ -25,7 +25,8 @@ from pipeline.evaluation.benchmarks.interface import (
     ScoringPlace,
 )
 from pipeline.evaluation.benchmarks.judge import Judge
-from pipeline.files import content_id, write_json
+from pipeline.evaluation.benchmarks.prompt_files import draw
+from pipeline.files import write_json
 from pipeline.params import AlpacaEvalParams, JudgeParams, project_path
 
 NORMAL_95 = 1.959963984540054
@@ -52,16 +53,8 @@ class AlpacaEval:
         self._path = reference_file(
             params.version, None if params.reference is None else project_path(params.reference)
         )
-
-    @property
-    def max_new_tokens(self) -> int:
-        """Tokens the model may answer with."""
-        return self._params.max_new_tokens
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The reference answers, whose instructions are the prompts."""
-        return (self._path,)
+        self.files: Sequence[Path] = (self._path,)
+        self.max_new_tokens: int = params.max_new_tokens
 
     @cached_property
     def _reference(self) -> list[ModelOutput]:
@@ -76,13 +69,8 @@ class AlpacaEval:
         prompts = [
             BenchmarkPrompt(str(place), (output.instruction,)) for place, output in enumerate(self._reference)
         ]
-        limit = self._params.limit
-        if limit is None or limit >= len(prompts):
-            return prompts
-        # By the instruction's own hash, so that a larger limit draws the same ones and more.
-        ranked = sorted(prompts, key=lambda prompt: content_id(str(self._params.seed), prompt.turns[0]))
-        drawn = {prompt.key for prompt in ranked[:limit]}
-        return [prompt for prompt in prompts if prompt.key in drawn]
+        # By the instruction's own hash, not by its place.
+        return draw(prompts, self._params.limit, self._params.seed, lambda prompt: prompt.turns[0])
 
     def score(self, answers: Sequence[BenchmarkAnswer], place: ScoringPlace) -> BenchmarkScore:
         """Have the answers judged, and score the judgements.
@@ -108,7 +96,6 @@ class AlpacaEval:
         write_json(place.folder / "annotations.json", annotated.annotations)
         control = self._params.length_control
         score = score_annotations(annotated.annotations, None if control is None else project_path(control))
-        failures = annotated.judged.failures_by_reason
         return BenchmarkScore(
             scores={
                 "win_rate": score.win_rate,
@@ -123,8 +110,7 @@ class AlpacaEval:
                 "losses": score.losses,
                 "draws": score.draws,
                 "unparsed": score.unparsed,
-                **{f"failed_{reason}": count for reason, count in failures.items()},
-                **annotated.judged.counts,
+                **annotated.judged.counts_with_failures,
             },
             details={
                 "judge": judge.model,

@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
-
 from pipeline.errors import PipelineError
 from pipeline.evaluation.benchmarks.alpacaeval_package import REFERENCES
+from pipeline.evaluation.benchmarks.prompt_files import hub_file
 
 HUB = "tatsu-lab/alpaca_eval"
 REVISION = "2edc6fad8be6b14ea7230aabfd08188da6b8b814"
@@ -53,17 +52,14 @@ def reference_file(version: int, path: Path | None) -> Path:
     """
     if path is not None:
         return path
-    name = REFERENCE_FILES[version]
-    try:
-        return Path(hf_hub_download(HUB, name, repo_type="dataset", revision=REVISION))
-    except Exception as error:  # The transports beneath (HTTP, xet) raise kinds that share no other base.
-        raise PipelineError(
-            f"The answers of {REFERENCES[version]} could not be downloaded",
-            key="benchmarks.alpacaeval.reference",
-            found=f"{type(error).__name__}: {error}",
-            expected=f"{name} of {HUB} at {REVISION} from the hub or its local cache",
-            hint="Check the network, or name a file of reference answers in benchmarks.alpacaeval.reference",
-        ) from error
+    return hub_file(
+        HUB,
+        REFERENCE_FILES[version],
+        REVISION,
+        f"The file of answers of {REFERENCES[version]}",
+        "benchmarks.alpacaeval.reference",
+        "name a file of reference answers in benchmarks.alpacaeval.reference",
+    )
 
 
 def read_outputs(path: Path) -> list[ModelOutput]:

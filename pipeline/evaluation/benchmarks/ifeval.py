@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.evaluation.benchmarks.ifeval_checkers import check_items, judge
-from pipeline.evaluation.benchmarks.ifeval_prompts import IFEvalItem, draw, prompts_file, read_items
+from pipeline.evaluation.benchmarks.ifeval_prompts import IFEvalItem, prompts_file, read_items
 from pipeline.evaluation.benchmarks.interface import (
     RESAMPLING,
     BenchmarkAnswer,
@@ -19,6 +19,7 @@ from pipeline.evaluation.benchmarks.interface import (
     BenchmarkScore,
     ScoringPlace,
 )
+from pipeline.evaluation.benchmarks.prompt_files import draw
 from pipeline.evaluation.benchmarks.responses import read_responses
 from pipeline.evaluation.statistics import percentile_interval, resampled_ratios
 from pipeline.params import IFEvalParams
@@ -131,7 +132,7 @@ class IFEval:
         path = prompts_file(params)
         self.files: Sequence[Path] = (path,)
         self.max_new_tokens: int = params.max_new_tokens
-        self._asked = draw(read_items(path), params.limit, params.seed)
+        self._asked = draw(read_items(path), params.limit, params.seed, lambda item: item.key)
         check_items(self._asked)
 
     def prompts(self) -> Sequence[BenchmarkPrompt]:

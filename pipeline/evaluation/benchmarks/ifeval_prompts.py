@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
-
 from pipeline.errors import PipelineError
+from pipeline.evaluation.benchmarks.prompt_files import hub_file
 from pipeline.evaluation.benchmarks.rows import line_fault, read_rows
-from pipeline.files import content_id
-from pipeline.params import BenchmarkHubParams, IFEvalParams, project_path
+from pipeline.params import IFEvalParams, project_path
 
 BESIDE = Path("../shared/data/bench/ifeval_541.jsonl")
 """A copy beside the project's folder: where it lies, no network is needed."""
@@ -45,21 +42,17 @@ def prompts_file(params: IFEvalParams) -> Path:
     """
     if params.path is not None:
         return project_path(params.path)
-    return BESIDE if BESIDE.is_file() else _from_hub(params.hub)
-
-
-def _from_hub(hub: BenchmarkHubParams) -> Path:
-    try:
-        return Path(hf_hub_download(hub.repo, hub.file, repo_type="dataset", revision=hub.revision))
-    except Exception as error:  # The transports beneath (HTTP, xet) raise kinds that share no other base.
-        raise PipelineError(
-            f"The benchmark {hub.repo} at {hub.revision} could not be downloaded",
-            key="benchmarks.ifeval.hub",
-            found=f"{type(error).__name__}: {error}",
-            expected=f"{hub.file} from the hub or its local cache",
-            hint="Check the network; or download the file elsewhere and name it in benchmarks.ifeval.path "
-            "or with --prompts",
-        ) from error
+    if BESIDE.is_file():
+        return BESIDE
+    hub = params.hub
+    return hub_file(
+        hub.repo,
+        hub.file,
+        hub.revision,
+        f"The benchmark {hub.repo} at {hub.revision}",
+        "benchmarks.ifeval.hub",
+        "download the file elsewhere and name it in benchmarks.ifeval.path or with --prompts",
+    )
 
 
 def read_items(path: Path) -> list[IFEvalItem]:
@@ -107,15 +100,3 @@ def _item(path: Path, line: int, row: dict[str, Any]) -> IFEvalItem:
 
 def _list_of(value: Any, kind: type) -> bool:
     return isinstance(value, list) and all(isinstance(part, kind) for part in value)
-
-
-def draw(items: Sequence[IFEvalItem], limit: int | None, seed: int) -> list[IFEvalItem]:
-    """At most ``limit`` of the items, in their order.
-
-    Which ones depends on their keys and the seed alone, and a larger limit draws the same and more.
-    """
-    if limit is None or limit >= len(items):
-        return list(items)
-    ranked = sorted(items, key=lambda item: content_id(str(seed), item.key))
-    drawn = {item.key for item in ranked[:limit]}
-    return [item for item in items if item.key in drawn]

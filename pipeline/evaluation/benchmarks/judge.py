@@ -62,6 +62,12 @@ class Judged(Generic[Verdict]):
         """How many questions have no verdict, by reason."""
         return dict(sorted(Counter(self.failures.values()).items()))
 
+    @property
+    def counts_with_failures(self) -> dict[str, int]:
+        """For a benchmark's counts: ``failed_<reason>`` for each reason there is, and ``counts``."""
+        failed = {f"failed_{reason}": count for reason, count in self.failures_by_reason.items()}
+        return {**failed, **self.counts}
+
 
 class Judge:
     """A language model behind an endpoint, and what it has said so far.

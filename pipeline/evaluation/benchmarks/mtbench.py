@@ -49,16 +49,8 @@ class MTBench:
         self._judge = judge
         self._path = project_path(params.questions or "")
         self._references = project_path(params.references or "")
-
-    @property
-    def max_new_tokens(self) -> int:
-        """Tokens the model may answer a turn with."""
-        return self._params.max_new_tokens
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The questions."""
-        return (self._path,)
+        self.files: Sequence[Path] = (self._path,)
+        self.max_new_tokens: int = params.max_new_tokens
 
     @cached_property
     def _questions(self) -> list[MTBenchQuestion]:
@@ -109,8 +101,7 @@ class MTBench:
                 "answers": len(turns),
                 "rated": len(ratings),
                 "unrated": len(judged.failures),
-                **{f"failed_{reason}": count for reason, count in judged.failures_by_reason.items()},
-                **judged.counts,
+                **judged.counts_with_failures,
             },
             details={"judge": judge.model, "judged_with_reference": sorted(WITH_REFERENCE)},
         )

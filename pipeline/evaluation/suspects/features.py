@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.progress import progress_bar
 from pipeline.tokens.shards import ShardSet
 from pipeline.training.batch import Batch
+from pipeline.training.batches import tracked_batches
 from pipeline.training.forward import state_logps, target_states
 from pipeline.training.logps import reduce_logps
 from pipeline.training.model import decoder_layers
@@ -55,14 +55,9 @@ def frozen_view(step_model: StepModel, pairs: ShardSet) -> FrozenView:
     """
     step_model.eval()
     found: dict[str, tuple[Tensor, Tensor]] = {}
-    with progress_bar() as progress:
-        task = progress.begin("base model", len(pairs), "pairs")
-        for start in range(0, len(pairs), WINDOW):
-            window = [pairs[place] for place in range(start, min(start + WINDOW, len(pairs)))]
-            for batch in step_model.micro_batches(window):
-                rows = zip(*_views(step_model, batch), strict=True)
-                found.update(zip(batch.pair_ids, rows, strict=True))
-                progress.done(task, len(batch.pair_ids))
+    for batch in tracked_batches(step_model, pairs, len(pairs), "base model", WINDOW):
+        rows = zip(*_views(step_model, batch), strict=True)
+        found.update(zip(batch.pair_ids, rows, strict=True))
     features, margins = zip(*(found[pair_id] for pair_id in pairs.pair_ids), strict=True)
     return FrozenView(torch.stack(features), torch.stack(margins))
 

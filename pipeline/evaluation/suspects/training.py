@@ -9,15 +9,13 @@ import torch
 from pipeline.params import SuspectsParams, TrainParams
 from pipeline.progress import progress_bar
 from pipeline.tokens.shards import ShardSet
+from pipeline.training.batches import tracked_batches
 from pipeline.training.objective import log_odds_margin
 from pipeline.training.order import epoch_steps
 from pipeline.training.parallel import make_optimizer
 from pipeline.training.schedule import make_schedule
 from pipeline.training.step import optimizer_step
 from pipeline.training.step_model import StepModel
-
-WINDOW = 256
-"""Pairs that are planned into passes at once; only memory depends on it."""
 
 
 def run_params(train: TrainParams, suspects: SuspectsParams) -> TrainParams:
@@ -79,13 +77,9 @@ def pair_margins(step_model: StepModel, shards: ShardSet, places: Sequence[int],
     """
     step_model.eval()
     found: dict[str, float] = {}
-    with progress_bar() as progress:
-        task = progress.begin(name, len(places), "pairs")
-        for start in range(0, len(places), WINDOW):
-            window = [shards[place] for place in places[start : start + WINDOW]]
-            for batch in step_model.micro_batches(window):
-                logps = step_model.logps(batch)
-                margins = log_odds_margin(logps.chosen, logps.rejected).tolist()
-                found.update(zip(batch.pair_ids, margins, strict=True))
-                progress.done(task, len(margins))
+    pairs = (shards[place] for place in places)
+    for batch in tracked_batches(step_model, pairs, len(places), name):
+        logps = step_model.logps(batch)
+        margins = log_odds_margin(logps.chosen, logps.rejected).tolist()
+        found.update(zip(batch.pair_ids, margins, strict=True))
     return [found[shards.pair_ids[place]] for place in places]

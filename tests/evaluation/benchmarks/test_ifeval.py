@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from pipeline.__main__ import app
 from pipeline.errors import PipelineError
 from pipeline.evaluation.benchmarks.ifeval import IFEval, summarise
-from pipeline.evaluation.benchmarks.ifeval_prompts import IFEvalItem, draw, prompts_file, read_items
+from pipeline.evaluation.benchmarks.ifeval_prompts import IFEvalItem, prompts_file, read_items
 from pipeline.evaluation.benchmarks.interface import RESAMPLING, BenchmarkAnswer, ScoringPlace
+from pipeline.evaluation.benchmarks.prompt_files import draw
 from pipeline.evaluation.statistics import percentile_interval, resampled_ratios
 from pipeline.files import read_json
 from pipeline.params import IFEvalParams
@@ -94,20 +95,24 @@ def test_without_path_copy_or_network_the_error_says_what_to_do(
         prompts_file(params)
 
 
+def key_of(item: IFEvalItem) -> str:
+    return item.key
+
+
 @given(st.sets(st.integers(0, 500), min_size=2, max_size=40), st.data())
 def test_a_draw_is_a_larger_draws_part_in_order(keys: set[int], data: st.DataObject) -> None:
     items = [IFEvalItem(str(key), str(key), (), ()) for key in sorted(keys)]
     small = data.draw(st.integers(1, len(items) - 1))
-    drawn, more = draw(items, small, seed=3), draw(items, small + 1, seed=3)
+    drawn, more = draw(items, small, 3, key_of), draw(items, small + 1, 3, key_of)
     assert len(drawn) == small and len(more) == small + 1
     assert drawn == [item for item in items if item in drawn] and all(item in more for item in drawn)
-    assert {item.key for item in draw(items[::-1], small, seed=3)} == {item.key for item in drawn}
-    assert draw(items, None, seed=3) == items
+    assert {item.key for item in draw(items[::-1], small, 3, key_of)} == {item.key for item in drawn}
+    assert draw(items, None, 3, key_of) == items
 
 
 def test_another_seed_draws_others() -> None:
     items = [IFEvalItem(str(key), str(key), (), ()) for key in range(50)]
-    assert draw(items, 10, seed=0) != draw(items, 10, seed=1)
+    assert draw(items, 10, 0, key_of) != draw(items, 10, 1, key_of)
 
 
 def table() -> pl.DataFrame:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from pipeline.curation.blinding import other_side
 from pipeline.curation.sent import Sent
 
 
@@ -37,7 +38,7 @@ def blind_pairs(queue: pl.DataFrame) -> Iterator[BlindPair]:
         queue: A frame with the columns of :data:`~pipeline.schema.QUEUE`.
     """
     for row in queue.select("pair_id", "prompt", "chosen", "rejected", "first").iter_rows(named=True):
-        second = "rejected" if row["first"] == "chosen" else "chosen"
+        second = other_side(row["first"])
         yield BlindPair(
             row["pair_id"], prompt_text(row["prompt"]), row["prompt"], row[row["first"]], row[second]
         )
