@@ -29,13 +29,21 @@ from pipeline.params.loading import load_params, parse_params, parse_yaml, proje
 from pipeline.params.model import ModelHubParams, ModelParams, WheelParams
 from pipeline.params.report import ReportParams
 from pipeline.params.root import Params
-from pipeline.params.source import HubParams, SampleParams, SourceParams
+from pipeline.params.source import (
+    PRIVATE_KINDS,
+    ColumnsParams,
+    HubParams,
+    LabelParams,
+    SampleParams,
+    SourceParams,
+)
 from pipeline.params.split import SplitParams
 from pipeline.params.suspects import SuspectsParams
 from pipeline.params.tokenize import TokenizeParams
 from pipeline.params.train import WITH_REFERENCE, LoraParams, TrainParams
 
 __all__ = [
+    "PRIVATE_KINDS",
     "RESERVED_MODELS",
     "WITH_REFERENCE",
     "AlpacaEvalParams",
@@ -45,6 +53,7 @@ __all__ = [
     "BenchmarkParams",
     "BenchmarksParams",
     "BinarizeParams",
+    "ColumnsParams",
     "CompareVariant",
     "CurateParams",
     "DecontaminateParams",
@@ -55,6 +64,7 @@ __all__ = [
     "IFEvalParams",
     "IntervalParams",
     "JudgeParams",
+    "LabelParams",
     "LoraParams",
     "MTBenchParams",
     "ModelHubParams",
