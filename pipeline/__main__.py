@@ -153,7 +153,7 @@ def compare(
     resampling = Resampling(params.evaluate.intervals.resamples, params.evaluate.intervals.seed)
     summary = write_comparison(Path("data/compare"), results, resampling)
     plain_console().print(comparison_table(summary))
-    has_figure = write_curves(Path("reports/compare.svg"), [each.curves for each in results])
+    has_figure = write_curves(Path("reports/compare.svg"), results)
     print(f"\nIn data/compare{' and reports/compare.svg' if has_figure else ''}")
 
 

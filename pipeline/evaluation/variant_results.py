@@ -36,6 +36,7 @@ class VariantResult:
         model: The model directory it was loaded from; None if it was trained.
         experiment: The name of its DVC experiment; None if it was not trained.
         cost: By name of :data:`COST`.
+        epochs: Passes over the training pairs; None if it was not trained.
     """
 
     name: str
@@ -47,6 +48,7 @@ class VariantResult:
     model: str | None = None
     experiment: str | None = None
     cost: Mapping[str, float | None] = field(default_factory=lambda: dict.fromkeys(COST))
+    epochs: int | None = None
 
 
 def evaluated_rows(root: Path, model: str, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:

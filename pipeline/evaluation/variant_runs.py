@@ -84,6 +84,7 @@ def _trained(root: Path, variant: TrainedVariant) -> VariantResult:
         settings=variant.settings,
         experiment=variant.experiment,
         cost=training_cost(root, curves),
+        epochs=variant.params.train.epochs,
     )
 
 

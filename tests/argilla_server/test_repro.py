@@ -44,6 +44,7 @@ def test_repro_uses_the_decisions(argilla: ArgillaServer, tmp_path: Path, model_
         choice = "both_bad" if preferred is None else "A" if is_first else "B"
         argilla.respond("ann", record["id"], "submitted", preference=choice)
         wanted[record["external_id"]] = action
+    assert "pairs: 6; completed 6, left 0" in pipeline(clone, "curate", "status").stdout
     assert "6 decisions added" in pipeline(clone, "curate", "pull").stdout
 
     # The decisions are the only thing that changed: what comes before them stands.

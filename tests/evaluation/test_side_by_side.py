@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation.side_by_side import write_comparison
-from pipeline.evaluation.side_by_side_figure import write_curves
+from pipeline.evaluation.side_by_side_figure import _panel, write_curves
 from pipeline.evaluation.side_by_side_table import comparison_table
 from pipeline.evaluation.statistics import Resampling
 from pipeline.evaluation.variant_results import (
@@ -119,22 +122,41 @@ def test_the_table_shows_every_variant_and_marks_what_differs(tmp_path: Path) ->
 
 def test_the_figure_has_a_panel_for_each_trained_variant(tmp_path: Path) -> None:
     steps = range(40)
-    curves = [
-        pl.DataFrame(
-            [(name, side, step, -step / 10) for side in ("chosen_logp", "rejected_logp") for step in steps],
-            schema=CURVE_SCHEMA,
-            orient="row",
+    trained = [
+        replace(
+            result(name, {"a": 1.0}),
+            curves=pl.DataFrame(
+                [
+                    (name, side, step, -step / 10)
+                    for side in ("chosen_logp", "rejected_logp")
+                    for step in steps
+                ],
+                schema=CURVE_SCHEMA,
+                orient="row",
+            ),
+            epochs=2,
         )
         for name in ("sft", "orpo")
     ]
+    untrained = replace(result("base", {"a": 1.0}), curves=CURVE_SCHEMA.to_frame())
     paths = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for path in paths:
-        assert write_curves(path, [*curves, CURVE_SCHEMA.to_frame()])
+        assert write_curves(path, [*trained, untrained])
     assert paths[0].read_bytes() == paths[1].read_bytes()
     texts = [element.text for element in ElementTree.parse(paths[0]).iter("{http://www.w3.org/2000/svg}text")]
-    assert {"sft", "orpo", "chosen", "rejected", "step"} <= set(texts)
-    assert not write_curves(tmp_path / "none.svg", [CURVE_SCHEMA.to_frame()])
+    assert {"sft", "orpo", "chosen", "rejected", "step"} <= set(texts) and "base" not in texts
+    assert not write_curves(tmp_path / "none.svg", [untrained])
     assert not (tmp_path / "none.svg").exists()
+
+
+def test_the_mean_runs_over_an_epoch(tmp_path: Path) -> None:
+    """Two pairs of unlike likelihood, in turns, four times: the mean of each two steps is the same."""
+    rows = [("sft", "chosen_logp", step, -1.0 - 2.0 * (step % 2)) for step in range(8)]
+    curves = pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
+    panel = Figure().subplots()
+    _panel(panel, replace(result("sft", {"a": 1.0}), curves=curves, epochs=4))
+    mean = np.asarray(panel.lines[1].get_ydata(), dtype=float)
+    assert mean[~np.isnan(mean)].tolist() == [-2.0] * 7
 
 
 def test_a_variant_is_read_from_what_the_stages_wrote(tmp_path: Path) -> None:

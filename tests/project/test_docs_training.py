@@ -1,4 +1,4 @@
-"""The guide to the training half: its tables are the code's, its commands are there."""
+"""The guides to the training half and to recipes: their tables are the code's, their commands are there."""
 
 import re
 import shlex
@@ -15,15 +15,16 @@ from pipeline.training.dialects import DIALECTS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+RECIPES = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
 COMMANDS = [
     line.partition(" #")[0].strip()
-    for block in re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```sh\n(.*?)^```", RECIPES, flags=re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
 
 
-def section(title: str) -> str:
-    found = re.search(rf"^## {title}.*?(?=^## |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL)
+def section(title: str, text: str = TEXT) -> str:
+    found = re.search(rf"^## {title}.*?(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
     assert found, title
     return found.group()
 
@@ -52,7 +53,7 @@ def test_reasons_are_the_ones_the_code_gives() -> None:
 
 
 def test_the_table_of_recipes_is_the_folder() -> None:
-    told = {row[0]: row[1:] for row in rows(section("Recipes"))}
+    told = {row[0]: row[1:] for row in rows(section("Recipes", RECIPES))}
     assert sorted(told) == sorted(recipe_titles(ROOT / "recipes"))
     base = read_yaml(ROOT / "params.yaml")
     for name, cells in told.items():
@@ -78,5 +79,5 @@ def test_commands_exist(command: str) -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT + RECIPES):
         assert target.startswith("http") or (ROOT / "docs" / target).exists(), target

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.clones import dvc, git, make_clone
+from pipeline.schema import SPLIT_PAIRS
+from pipeline.tables import read_table
+from tests.clones import dvc, git, make_clone, run
+from tests.project.documented import IN_THE_LINE
 from tests.project.test_readme import artifacts
 
 
@@ -21,6 +26,16 @@ def clone(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
         "evaluate": {"max_new_tokens": 4, "max_prompts": 4},
     }
     return make_clone(tmp_path_factory.mktemp("clone") / "project", changes)
+
+
+def run_documented(clone: Path) -> None:
+    """Every command that the guides give and that needs no more than a finished run."""
+    pair_id = read_table(clone / "data/split/train.parquet", SPLIT_PAIRS, ["pair_id"])["pair_id"][0]
+    for command in IN_THE_LINE:
+        given = command.replace("0123456789abcdef", pair_id).replace(" ID", f" {pair_id}")
+        words = shlex.split(given.replace("python ", f"{sys.executable} ", 1))
+        done = run(clone, *words, check=False)
+        assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
 
 
 def test_the_line_under_dvc(clone: Path) -> None:
@@ -37,7 +52,7 @@ def test_the_line_under_dvc(clone: Path) -> None:
     git(clone, "add", "-A")
     git(clone, "commit", "-q", "-m", "first run")
     assert git(clone, "status", "--short") == ""
-    dvc(clone, "exp", "run", "-S", "train.lambda=0.1")
+    run_documented(clone)
     assert "train.lambda" in dvc(clone, "exp", "show", "--csv").stdout
     assert "metrics/evaluate.json" in dvc(clone, "metrics", "diff").stdout
     assert "metrics/train/metrics.json" in dvc(clone, "metrics", "show").stdout
