@@ -35,6 +35,7 @@ def main(params: Params) -> None:
             folder,
             WORK,
             params.model.trust_remote_code,
+            params.tokenize.special_tokens_in_text,
         )
         write_json(folder / "scores.json", metrics)
     write_json(METRICS / "benchmark.json", metrics)

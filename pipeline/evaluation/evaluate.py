@@ -130,7 +130,8 @@ def _run(
     if params.generate_dtype == "bf16":
         # Weights in bf16, not autocast: decoding reads every weight for each token, and would cast each.
         model.to(torch.bfloat16)  # type: ignore[arg-type]
-    return scores, generate_answers(model, name, tokenizer, prompts, params)
+    in_text = shards.manifest["special_tokens_in_text"]
+    return scores, generate_answers(model, name, tokenizer, prompts, params, in_text)
 
 
 def _metrics(

@@ -15,7 +15,7 @@ from pipeline.evaluation.sampling import Draw, answer_key
 from pipeline.params import EvaluateParams
 from pipeline.prose import word_trigrams
 from pipeline.schema import GENERATIONS, GREEDY, SAMPLED
-from pipeline.tokens.chat import encode_prompts, render_prompt
+from pipeline.tokens.prompts import SpecialTokensInText, prompt_ids
 
 
 def held_out_prompts(pairs: pl.DataFrame, limit: int) -> pl.DataFrame:
@@ -40,6 +40,7 @@ def generate_answers(
     tokenizer: PreTrainedTokenizerFast,
     prompts: pl.DataFrame,
     params: EvaluateParams,
+    special_tokens_in_text: SpecialTokensInText = "text",
 ) -> pl.DataFrame:
     """One model's answers, checked: a greedy one to each prompt, and samples to the first of them.
 
@@ -49,13 +50,14 @@ def generate_answers(
         tokenizer: Its tokenizer with chat template.
         prompts: From :func:`held_out_prompts`.
         params: Batch size, length and how to sample.
+        special_tokens_in_text: As the shards were made with.
 
     Returns:
         A generations table: the greedy answers in the order of the prompts, then the samples, prompt by
         prompt.
     """
     rows = prompts.rows(named=True)
-    ids = encode_prompts(tokenizer, [render_prompt(tokenizer, row["prompt"]) for row in rows])
+    ids = prompt_ids(tokenizer, [row["prompt"] for row in rows], special_tokens_in_text)
     greedy = decode(
         model,
         tokenizer,

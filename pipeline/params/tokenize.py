@@ -27,6 +27,11 @@ class TokenizeParams(Section):
         "last_turn",
         description="What masks mark as trained on: the responses, or the prompt's assistant turns too.",
     )
+    special_tokens_in_text: Literal["text", "control"] = Field(
+        "text",
+        description="What a control token such as <|im_end|> is where a message or a response writes it out: "
+        "text like any other, or the control token.",
+    )
     encoder: Literal["auto", "transformers", "tokie", "fastokens"] = Field(
         "auto",
         description="What encodes; auto: the fastest installed that gives transformers' own ids on hard "

@@ -8,9 +8,10 @@ the prompt is needed for that: special tokens part a text, so what stands before
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -65,15 +66,22 @@ class PairEncoder:
     Args:
         tokenizer: Says which special tokens there are and whether a BOS comes first.
         encoder: Does the work; equal to the tokenizer.
+        names: What special tokens are called in the texts, where that is not how the tokenizer writes them.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: Encoder) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        encoder: Encoder,
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._encoder = encoder
         self._bos = leading_bos(tokenizer)
-        self._eos = str(tokenizer.eos_token)
+        eos = str(tokenizer.eos_token)
+        self._eos = names.get(eos, eos)
         self._eos_id = int(tokenizer.eos_token_id)
         parting = [
-            token.content
+            names.get(token.content, token.content)
             for token in tokenizer.added_tokens_decoder.values()
             if token.special and not (token.lstrip or token.rstrip or token.single_word or token.normalized)
         ]

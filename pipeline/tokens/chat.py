@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline.tokens.skeleton import TemplateRenderer
 from pipeline.tokens.templates import Conversation, Message, fold_system, render, takes_system
-from pipeline.tokens.turns import answered, assistant_turns, response_turn, without_eos
+from pipeline.tokens.turns import Render, answered, assistant_turns, response_turn, without_eos
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def render_prompt(tokenizer: PreTrainedTokenizerFast, prompt: Sequence[Message])
     Raises:
         jinja2.TemplateError: If the template refuses the conversation (roles out of order, say).
     """
-    [messages] = _messages(tokenizer, [prompt])
+    [messages] = as_taken(tokenizer, [prompt])
     return render(tokenizer, [messages], True)[0]
 
 
@@ -69,7 +69,7 @@ def render_response(
     """
     eos = str(tokenizer.eos_token)
     bare = without_eos(response, eos)
-    [messages] = _messages(tokenizer, [prompt])
+    [messages] = as_taken(tokenizer, [prompt])
     [whole] = render(tokenizer, [answered(messages, bare)], False)
     return response_turn(whole, rendered_prompt, bare, eos)
 
@@ -101,12 +101,17 @@ class PairRenderer:
 
     Args:
         tokenizer: With a chat template.
+        render: Runs the template; None: by skeletons where that is safe.
+        eos: What ``render`` writes for the EOS token; None: how the tokenizer writes it.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, render: Render | None = None, eos: str | None = None
+    ) -> None:
         self._tokenizer = tokenizer
-        self._eos = str(tokenizer.eos_token)
-        self._render = TemplateRenderer(tokenizer).render
+        self._written_eos = str(tokenizer.eos_token)
+        self._eos = self._written_eos if eos is None else eos
+        self._render = TemplateRenderer(tokenizer).render if render is None else render
 
     def render(self, pairs: Sequence[PairTexts], all_assistant_turns: bool = False) -> list[RenderedPair]:
         """The texts of each pair, in order.
@@ -118,9 +123,11 @@ class PairRenderer:
         Raises:
             jinja2.TemplateError: If the template refuses a conversation.
         """
-        prompts = _messages(self._tokenizer, [pair.prompt for pair in pairs])
+        prompts = as_taken(self._tokenizer, [pair.prompt for pair in pairs])
         heads = self._render(prompts, True)
-        bare = [[without_eos(text, self._eos) for text in (pair.chosen, pair.rejected)] for pair in pairs]
+        bare = [
+            [without_eos(text, self._written_eos) for text in (pair.chosen, pair.rejected)] for pair in pairs
+        ]
         wholes = iter(
             self._render(
                 [
@@ -146,14 +153,14 @@ class PairRenderer:
                     turns,
                     missed,
                     system_folded=len(prompt) != len(pair.prompt),
-                    inner_eos=self._eos in pair.chosen or self._eos in pair.rejected,
+                    inner_eos=self._written_eos in pair.chosen or self._written_eos in pair.rejected,
                 )
             )
         return rendered
 
 
-def _messages(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Sequence[Message]]) -> list[Conversation]:
-    """The prompts as the template can take them: system prompts folded where it has no such role."""
+def as_taken(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Sequence[Message]]) -> list[Conversation]:
+    """Prompts as the template can take them: system prompts folded where it has no such role."""
     begins_with_system = any(prompt and prompt[0]["role"] == "system" for prompt in prompts)
     if begins_with_system and not takes_system(tokenizer):
         return [fold_system(prompt) for prompt in prompts]
@@ -180,7 +187,9 @@ def encode_prompts(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -
     A BOS is put first where the tokenizer would put one and the template has not.
     """
     bos = leading_bos(tokenizer)
-    encoded = encode(tokenizer, prompts)
-    if bos is None:
-        return encoded
-    return [ids if ids[:1] == [bos] else [bos, *ids] for ids in encoded]
+    return [with_bos(ids, bos) for ids in encode(tokenizer, prompts)]
+
+
+def with_bos(ids: list[int], bos: int | None) -> list[int]:
+    """Ids that begin with one BOS, put first where it is not; as they are where ``bos`` is None."""
+    return ids if bos is None or ids[:1] == [bos] else [bos, *ids]

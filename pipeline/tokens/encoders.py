@@ -69,8 +69,8 @@ class TransformersEncoder:
 
     name = "transformers"
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self._backend = _backend(tokenizer)
+    def __init__(self, tokenizer: PreTrainedTokenizerFast | Tokenizer) -> None:
+        self._backend = tokenizer if isinstance(tokenizer, Tokenizer) else backend_of(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Ids of each text."""
@@ -139,7 +139,7 @@ def _replaced(encoded: Encoded, places: Sequence[int], others: Encoded) -> Encod
     return Encoded(np.concatenate([*parts, encoded.ids[encoded.offsets[end] :]]), _offsets(lengths))
 
 
-def _backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+def backend_of(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
     """The tokenizer's backend; a copy without padding and truncation where its file sets them."""
     backend: Tokenizer = tokenizer.backend_tokenizer
     if backend.padding is None and backend.truncation is None:
@@ -152,7 +152,7 @@ def _backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
 
 def _definition(tokenizer: PreTrainedTokenizerFast) -> str:
     """The tokenizer's JSON without padding and truncation."""
-    return str(_backend(tokenizer).to_str())
+    return str(backend_of(tokenizer).to_str())
 
 
 MAKERS: dict[str, Callable[[PreTrainedTokenizerFast], Encoder]] = {

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import PipelineError
 from pipeline.files import read_json, write_json
 
-SHARD_VERSION = 2
+SHARD_VERSION = 3
 MANIFEST = "manifest.json"
 
 

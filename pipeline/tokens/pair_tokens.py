@@ -14,22 +14,32 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
 from pipeline.params import TokenizeParams
-from pipeline.tokens.boundary import EncodedPair, PairEncoder
-from pipeline.tokens.chat import PairRenderer, PairTexts, RenderedPair
+from pipeline.tokens.boundary import EncodedPair
+from pipeline.tokens.chat import PairTexts, RenderedPair
+from pipeline.tokens.control_text import ControlText
 from pipeline.tokens.encoders import Encoder, Ids
 from pipeline.tokens.shards import TokenPair
 from pipeline.tokens.templates import Message
+from pipeline.tokens.ways import Way, Ways
 
 COLUMNS = ("pair_id", "row_id", "prompt", "chosen", "rejected")
 """What of a pairs table is needed."""
 
-NOTES = ("truncated", "merged_boundaries", "systems_folded", "untrained_turns", "inner_eos")
+NOTES = (
+    "truncated",
+    "merged_boundaries",
+    "systems_folded",
+    "untrained_turns",
+    "inner_eos",
+    "control_text_pairs",
+)
 """What is counted of the pairs that are kept.
 
 ``truncated``: pairs cut by the length policy. ``merged_boundaries``: boundaries of prompt and response that a
 token would have spanned. ``systems_folded``: pairs whose system prompt became part of the first user message.
 ``untrained_turns``: earlier assistant turns that ``loss_on`` asks for and the template rewrites.
 ``inner_eos``: pairs with the EOS token written out in a response's own text.
+``control_text_pairs``: pairs with any control token written out in a message or a response.
 """
 
 Dropped = dict[str, Any]
@@ -61,8 +71,8 @@ class PairTokenizer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, encoder: Encoder, params: TokenizeParams) -> None:
         self._tokenizer, self._params = tokenizer, params
-        self._renderer = PairRenderer(tokenizer)
-        self._encoder = PairEncoder(tokenizer, encoder)
+        self._control = ControlText(tokenizer)
+        self._ways = Ways(tokenizer, self._control, encoder)
         self._eos = int(tokenizer.eos_token_id)
 
     def tokenize(self, block: pl.DataFrame) -> BlockTokens:
@@ -74,21 +84,40 @@ class PairTokenizer:
         """
         result = BlockTokens()
         rows = block.to_dicts()
-        rendered = self._render(rows)
-        for row, texts, tokens in zip(rows, rendered, self._encoder.encode(rendered), strict=True):
-            self._check_eos(row["pair_id"], tokens)
-            self._place(row, texts, tokens, result)
+        found = self._control.find(block)
+        holding = set(found.holding)
+        as_text = set(found.suspect) if self._params.special_tokens_in_text == "text" else set()
+        plain = [row for place, row in enumerate(rows) if place not in as_text]
+        tokens = iter(self._tokens(plain, self._ways.plain))
+        for place, row in enumerate(rows):
+            way, done = self._ways.plain, None
+            if place in as_text:
+                way = self._ways.as_text(_texts(row), f"pair_id {row['pair_id']}")
+                [done] = self._tokens([row], way)
+            texts, encoded = done or next(tokens)
+            self._check_eos(row["pair_id"], encoded)
+            self._place(row, texts, encoded, way, place in holding, result)
         return result
 
+    def _tokens(self, rows: Sequence[Mapping[str, Any]], way: Way) -> list[tuple[RenderedPair, EncodedPair]]:
+        rendered = self._render(rows, way)
+        return list(zip(rendered, way.encoder.encode(rendered), strict=True))
+
     def _place(
-        self, row: Mapping[str, Any], texts: RenderedPair, tokens: EncodedPair, to: BlockTokens
+        self,
+        row: Mapping[str, Any],
+        texts: RenderedPair,
+        tokens: EncodedPair,
+        way: Way,
+        holds_control: bool,
+        to: BlockTokens,
     ) -> None:
         """Keep a pair, whole or cut, or drop it."""
         reason = None
         if self._has_long_prompt(tokens):
             reason = "prompt_over_max_length"
         elif _longest(tokens) > self._params.max_length:
-            fitting = self._fit(row, texts, tokens)
+            fitting = self._fit(row, texts, tokens, way)
             if fitting is None:
                 reason = "over_max_length"
             elif np.array_equal(fitting[1].chosen, fitting[1].rejected):
@@ -104,6 +133,7 @@ class PairTokenizer:
         to.notes["systems_folded"] += texts.system_folded
         to.notes["untrained_turns"] += texts.untrained_turns
         to.notes["inner_eos"] += texts.inner_eos
+        to.notes["control_text_pairs"] += holds_control
         to.pairs.append(
             TokenPair(
                 pair_id=row["pair_id"],
@@ -117,7 +147,7 @@ class PairTokenizer:
         )
 
     def _fit(
-        self, row: Mapping[str, Any], texts: RenderedPair, tokens: EncodedPair
+        self, row: Mapping[str, Any], texts: RenderedPair, tokens: EncodedPair, way: Way
     ) -> tuple[RenderedPair, EncodedPair] | None:
         """The pair cut to the length by the policy; None where that cannot be done."""
         if self._params.truncation == "truncate_response":
@@ -125,8 +155,7 @@ class PairTokenizer:
             return (texts, _cut(tokens, room)) if room >= 1 else None
         if self._params.truncation == "truncate_prompt":
             shorter = [{**row, "prompt": prompt} for prompt in shorter_prompts(row["prompt"])]
-            rendered = self._render(shorter)
-            for candidate in zip(rendered, self._encoder.encode(rendered), strict=True):
+            for candidate in self._tokens(shorter, way):
                 if _longest(candidate[1]) <= self._params.max_length:
                     return candidate
         return None
@@ -147,18 +176,20 @@ class PairTokenizer:
             "detail": "prompt {}, chosen {}, rejected {} tokens".format(*lengths),
         }
 
-    def _render(self, rows: Sequence[Mapping[str, Any]]) -> list[RenderedPair]:
+    def _render(self, rows: Sequence[Mapping[str, Any]], way: Way) -> list[RenderedPair]:
         all_turns = self._params.loss_on == "all_assistant_turns"
-        pairs = [PairTexts(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
+        pairs = [_texts(row) for row in rows]
         try:
-            return self._renderer.render(pairs, all_turns)
+            return way.renderer.render(pairs, all_turns)
         except TemplateError:
             # One of them: once more, one by one, to say which.
-            return [self._render_one(row, pair, all_turns) for row, pair in zip(rows, pairs, strict=True)]
+            return [
+                self._render_one(row, pair, all_turns, way) for row, pair in zip(rows, pairs, strict=True)
+            ]
 
-    def _render_one(self, row: Mapping[str, Any], pair: PairTexts, all_turns: bool) -> RenderedPair:
+    def _render_one(self, row: Mapping[str, Any], pair: PairTexts, all_turns: bool, way: Way) -> RenderedPair:
         try:
-            return self._renderer.render([pair], all_turns)[0]
+            return way.renderer.render([pair], all_turns)[0]
         except TemplateError as error:
             roles = [message["role"] for message in pair.prompt]
             raise PipelineError(
@@ -193,6 +224,10 @@ def shorter_prompts(prompt: Sequence[Message]) -> Iterator[list[Message]]:
     for start, message in enumerate(turns):
         if start and message["role"] == "user":
             yield system + turns[start:]
+
+
+def _texts(row: Mapping[str, Any]) -> PairTexts:
+    return PairTexts(row["prompt"], row["chosen"], row["rejected"])
 
 
 def _longest(tokens: EncodedPair) -> int:

@@ -115,6 +115,7 @@ def tokenize_splits(
             "max_prompt_length": params.max_prompt_length,
             "truncation": params.truncation,
             "loss_on": params.loss_on,
+            "special_tokens_in_text": params.special_tokens_in_text,
             "splits": parts,
         },
     )

@@ -65,6 +65,9 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
             file=folder,
             expected="eos_token in tokenizer_config.json, the token that ends a turn",
         )
+    # A model's own setting would split the template's control tokens with those in texts;
+    # tokenize.special_tokens_in_text tells the two apart.
+    tokenizer.split_special_tokens = tokenizer.backend_tokenizer.encode_special_tokens = False
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_TURNS
     if tokenizer.pad_token_id is None:

@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.errors import PipelineError
 from pipeline.tokens.manifest import MANIFEST, check_fingerprints, read_manifest
 from pipeline.tokens.shards import PARTS, check_hash, list_lengths, open_shard, split_entry
+from pipeline.tokens.template_tokens import never_written
 from pipeline.tokens.tokenizer import template_fingerprint, tokenizer_fingerprint
 
 Bools = npt.NDArray[np.bool_]
@@ -40,7 +41,9 @@ def verify_shards(
     Checked are: each shard's SHA-256 and schema; its counts against the manifest's, per shard and per split;
     that no pair comes twice; per row that masks are as long as ids, nothing is null, ids are in the
     vocabulary, no response is empty and all of it is trained on, at most one BOS begins, prompt and response
-    are within ``max_length``, and one EOS ends each response, unless it was cut and fills the length.
+    are within ``max_length``, and one EOS ends each response, unless it was cut and fills the length. Where
+    ``special_tokens_in_text`` is ``text``, no response has an EOS before its end, and with a tokenizer no row
+    has a control token that its template never writes.
 
     Args:
         folder: The folder that holds ``manifest.json``.
@@ -55,6 +58,9 @@ def verify_shards(
     if tokenizer is not None:
         fingerprints = tokenizer_fingerprint(tokenizer), template_fingerprint(tokenizer)
         check_fingerprints(manifest, model or folder, *fingerprints)
+    foreign: frozenset[int] = frozenset()
+    if tokenizer is not None and manifest["special_tokens_in_text"] == "text":
+        foreign = never_written(tokenizer)
     seen: set[str] = set()
     splits = {}
     for split in manifest["splits"]:
@@ -63,7 +69,7 @@ def verify_shards(
         for shard in entry["shards"]:
             path = folder / split / shard["file"]
             check_hash(path, shard["sha256"])
-            found = _check_shard(path, manifest, seen)
+            found = _check_shard(path, manifest, foreign, seen)
             _compare_counts(found, shard, path)
             total = {name: total[name] + found[name] for name in total}
         _compare_counts(total, entry, folder / MANIFEST)
@@ -81,6 +87,7 @@ FACTS = (
     "max_length",
     "truncation",
     "loss_on",
+    "special_tokens_in_text",
     "splits",
 )
 """What a manifest has to say for its shards to be checked."""
@@ -115,11 +122,13 @@ def _compare_counts(found: dict[str, int], said: dict[str, Any], path: Path) -> 
             )
 
 
-def _check_shard(path: Path, manifest: dict[str, Any], seen: set[str]) -> dict[str, int]:
+def _check_shard(
+    path: Path, manifest: dict[str, Any], foreign: frozenset[int], seen: set[str]
+) -> dict[str, int]:
     """Check a shard's rows, add its pair_ids to ``seen``, and give its counts."""
     counts = _new_counts()
     for batch in open_shard(path).to_batches():
-        _check_batch(batch, path, counts["pairs"], manifest)
+        _check_batch(batch, path, counts["pairs"], manifest, foreign)
         for row, pair_id in enumerate(batch.column("pair_id").to_pylist()):
             if pair_id in seen:
                 _refuse(path, counts["pairs"] + row, "pair_id", f"{pair_id} again", "each pair once")
@@ -130,7 +139,9 @@ def _check_shard(path: Path, manifest: dict[str, Any], seen: set[str]) -> dict[s
     return counts
 
 
-def _check_batch(batch: pa.RecordBatch, path: Path, start: int, manifest: dict[str, Any]) -> None:
+def _check_batch(
+    batch: pa.RecordBatch, path: Path, start: int, manifest: dict[str, Any], foreign: frozenset[int]
+) -> None:
     def demand(good: Bools, column: str, expected: str) -> None:
         """All rows must be good; the first that is not is named."""
         if not good.all():
@@ -150,6 +161,10 @@ def _check_batch(batch: pa.RecordBatch, path: Path, start: int, manifest: dict[s
         demand(lengths[part] == list_lengths(batch, f"{part}_mask"), f"{part}_mask", "as long as the ids")
         known = (ids >= 0) & (ids < manifest["vocabulary"])
         demand(_all(known, lengths[part]), f"{part}_ids", f"ids from 0 to {manifest['vocabulary'] - 1}")
+        if foreign:
+            own = ~np.isin(ids, list(foreign))
+            expected = "no control token but those the template writes"
+            demand(_all(own, lengths[part]), f"{part}_ids", expected)
         if part != "prompt":
             demand(_all(mask, lengths[part]), f"{part}_mask", "true throughout: a response is trained on")
         elif manifest["loss_on"] == "last_turn":
@@ -162,6 +177,9 @@ def _check_batch(batch: pa.RecordBatch, path: Path, start: int, manifest: dict[s
         ended, doubled = _ends(batch, part, lengths[part], manifest["eos_token_id"])
         demand(ended | cut, f"{part}_ids", f"EOS ({manifest['eos_token_id']}) as the last token")
         demand(~doubled, f"{part}_ids", "one EOS at the end, not two")
+        if manifest["special_tokens_in_text"] == "text":
+            inside = _inside(batch, part, lengths[part], manifest["eos_token_id"])
+            demand(~inside, f"{part}_ids", "no EOS before the last token: in texts it is text")
 
 
 def _values(batch: pa.RecordBatch, column: str) -> npt.NDArray[Any]:
@@ -192,6 +210,13 @@ def _ends(batch: pa.RecordBatch, part: str, lengths: npt.NDArray[np.int64], eos:
     last = np.cumsum(lengths) - 1
     ended = ids[last] == eos
     return ended, ended & (lengths > 1) & (ids[last - 1] == eos)
+
+
+def _inside(batch: pa.RecordBatch, part: str, lengths: npt.NDArray[np.int64], eos: int) -> Bools:
+    """Of each response whether EOS stands before its last token."""
+    other = _values(batch, f"{part}_ids") != eos
+    other[np.cumsum(lengths) - 1] = True
+    return ~_all(other, lengths)
 
 
 def _refuse(path: Path, row: int, column: str, found: str, expected: str) -> NoReturn:

@@ -52,6 +52,7 @@ def write(folder: Path, rows: list[Row], **facts: Any) -> None:
         "max_length": 6,
         "truncation": "drop",
         "loss_on": "last_turn",
+        "special_tokens_in_text": "text",
         "splits": {"train": {**total, "shards": shards}},
     }
     write_manifest(folder, said | facts)
@@ -81,6 +82,7 @@ def test_a_sound_set_is_counted(tmp_path: Path) -> None:
         ({"prompt_ids": [BOS, BOS, 10]}, "prompt_ids", "one BOS at most"),
         ({"chosen_ids": [20, 21, 22]}, "chosen_ids", r"EOS \(2\) as the last token"),
         ({"rejected_ids": [EOS, EOS]}, "rejected_ids", "one EOS at the end"),
+        ({"chosen_ids": [EOS, 20, EOS]}, "chosen_ids", "no EOS before the last token"),
         ({"chosen_ids": [20, 21, 22, EOS], "chosen_mask": [True] * 4}, "chosen_ids", "at most 6 tokens"),
     ],
 )
@@ -186,6 +188,29 @@ def test_another_tokenizer_is_refused(tmp_path: Path, tokenizer: PreTrainedToken
     other.chat_template = "{{ messages }}"
     with pytest.raises(PipelineError, match=r"another tokenizer or chat template.*template_sha256"):
         verify_shards(tmp_path, other)
+
+
+@pytest.mark.parametrize("part", ["prompt", "chosen"])
+def test_a_control_token_that_the_template_never_writes_came_from_a_text(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, part: str
+) -> None:
+    prints = {
+        "tokenizer_sha256": tokenizer_fingerprint(tokenizer),
+        "template_sha256": template_fingerprint(tokenizer),
+    }
+    ids = {"prompt": [BOS, 10, 0], "chosen": [20, 0, EOS]}
+    broken = {**row("b"), f"{part}_ids": ids[part]}
+    for in_text in ("text", "control"):
+        write(tmp_path / in_text, [row("a"), broken], special_tokens_in_text=in_text, **prints)
+    verify_shards(tmp_path / "control", tokenizer)
+    verify_shards(tmp_path / "text")
+    with pytest.raises(PipelineError, match=rf"row 2, column {part}_ids.*those the template writes"):
+        verify_shards(tmp_path / "text", tokenizer)
+
+
+def test_an_eos_within_a_response_is_sound_where_params_ask_for_control_tokens(tmp_path: Path) -> None:
+    write(tmp_path, [{**row("a"), "chosen_ids": [EOS, 20, EOS]}], special_tokens_in_text="control")
+    verify_shards(tmp_path)
 
 
 def test_the_command_says_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from pipeline.evaluation.decoding import decode_batch
 from pipeline.evaluation.sampling import Draw
 from pipeline.files import content_id
 from pipeline.progress import progress_bar
-from pipeline.tokens.chat import encode_prompts, render_prompt
+from pipeline.tokens.prompts import SpecialTokensInText, prompt_ids
 from pipeline.tokens.templates import Conversation
 
 
@@ -27,10 +27,12 @@ class Decoding:
     Attributes:
         max_new_tokens: Tokens a response may have; one that reaches it is cut there.
         batch_prompts: Prompts answered at once.
+        special_tokens_in_text: ``tokenize.special_tokens_in_text``.
     """
 
     max_new_tokens: int
     batch_prompts: int
+    special_tokens_in_text: SpecialTokensInText = "text"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,14 @@ def _answer_batch(
         for place in asked:
             talks[place].append({"role": "user", "content": prompts[place].turns[turn]})
         draws = [_draw(prompts[place], turn) for place in asked]
-        said = generate(model, tokenizer, [talks[place] for place in asked], draws, decoding.max_new_tokens)
+        said = generate(
+            model,
+            tokenizer,
+            [talks[place] for place in asked],
+            draws,
+            decoding.max_new_tokens,
+            decoding.special_tokens_in_text,
+        )
         for place, response in zip(asked, said, strict=True):
             talks[place].append({"role": "assistant", "content": response.text})
             responses[place].append(response)
@@ -113,6 +122,7 @@ def generate(
     conversations: Sequence[Conversation],
     draws: Sequence[Draw | None],
     max_new_tokens: int,
+    special_tokens_in_text: SpecialTokensInText = "text",
 ) -> list[Response]:
     """The assistant's next turn of each conversation, as one batch.
 
@@ -124,11 +134,12 @@ def generate(
         conversations: Each ends with a user's turn.
         draws: One per conversation; None: greedily.
         max_new_tokens: Tokens a response may have.
+        special_tokens_in_text: ``tokenize.special_tokens_in_text``.
 
     Returns:
         A response per conversation, without special tokens.
     """
-    prompts = encode_prompts(tokenizer, [render_prompt(tokenizer, talk) for talk in conversations])
+    prompts = prompt_ids(tokenizer, conversations, special_tokens_in_text)
     stops = {int(tokenizer.eos_token_id), *_further_stops(model)}
     found = decode_batch(model, tokenizer, prompts, max_new_tokens=max_new_tokens, draws=draws, stops=stops)
     return [

@@ -17,6 +17,7 @@ from pipeline.evaluation.benchmarks.interface import Benchmark, BenchmarkAnswer,
 from pipeline.evaluation.benchmarks.words import contamination_line, score_lines
 from pipeline.files import write_text
 from pipeline.params import BenchmarksParams
+from pipeline.tokens.prompts import SpecialTokensInText
 from pipeline.tokens.tokenizer import load_tokenizer
 from pipeline.training.model import load_model
 
@@ -50,6 +51,7 @@ def run_benchmarks(
     folder: Path,
     work: Path,
     trust_remote_code: bool = False,
+    special_tokens_in_text: SpecialTokensInText = "text",
 ) -> dict[str, Any]:
     """Have each model answer each benchmark, and score the answers.
 
@@ -65,6 +67,7 @@ def run_benchmarks(
         folder: Takes ``<benchmark>/<model>/answers.jsonl`` and what the benchmark itself writes there.
         work: Outlives a run that fails: answers and judgements made before.
         trust_remote_code: As in params.
+        special_tokens_in_text: ``tokenize.special_tokens_in_text``.
 
     Returns:
         By benchmark its contamination, and by model its scores, intervals and counts.
@@ -73,7 +76,7 @@ def run_benchmarks(
         PipelineError: If a model cannot be loaded, or a benchmark cannot score the answers.
     """
     answers = {
-        name: _answer_all(name, path, benchmarks, params, work, trust_remote_code)
+        name: _answer_all(name, path, benchmarks, params, work, trust_remote_code, special_tokens_in_text)
         for name, path in models.items()
     }
     metrics: dict[str, Any] = {}
@@ -100,14 +103,19 @@ def _answer_all(
     params: BenchmarksParams,
     work: Path,
     trust_remote_code: bool,
+    special_tokens_in_text: SpecialTokensInText,
 ) -> dict[str, list[BenchmarkAnswer]]:
     """One model's answers by benchmark."""
     tokenizer = load_tokenizer(path, trust_remote_code)
     model: PreTrainedModel | None = None
     answers = {}
     for benchmark in benchmarks:
-        decoding = Decoding(benchmark.max_new_tokens, params.batch_prompts)
-        settings = {"dtype": params.dtype, "max_new_tokens": decoding.max_new_tokens}
+        decoding = Decoding(benchmark.max_new_tokens, params.batch_prompts, special_tokens_in_text)
+        settings = {
+            "dtype": params.dtype,
+            "max_new_tokens": decoding.max_new_tokens,
+            "special_tokens_in_text": special_tokens_in_text,
+        }
         kept = AnswerFile(
             work / benchmark.name / name / ANSWERS, answers_fingerprint(path, settings), benchmark.prompts()
         )
