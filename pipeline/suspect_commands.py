@@ -11,7 +11,7 @@ import typer
 from rich.table import Table as ScreenTable
 
 from pipeline.curation.texts_hash import texts_hashes
-from pipeline.files import read_json
+from pipeline.records import read_record
 from pipeline.schema import SPLIT_PAIRS, SUSPECTS
 from pipeline.tables import read_table, write_table
 
@@ -87,7 +87,7 @@ def score_project(root: Path, params: Any, parts_folder: Path) -> pl.DataFrame:
         params=params.suspects,
         train=train,
     )
-    run = run_fingerprint(train, shards.manifest, read_json(base / "lineage.json"))
+    run = run_fingerprint(train, shards.manifest, read_record(base / "lineage.json", "pull_model"))
     # What is combined in the end changes no part.
     lineage = {"run": run, "suspects": params.suspects.model_dump(exclude={"signals"})}
     parts = Parts(parts_folder, lineage)

@@ -8,7 +8,6 @@ A table larger than memory is read and written in blocks: :func:`read_blocks`, :
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,18 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import PipelineError
-from pipeline.files import atomic_file, canonical_json
+from pipeline.files import atomic_file
 from pipeline.schema import Table
+from pipeline.table_notes import check_note, lineage_in, note_of
 from pipeline.validation import check_columns, validate
 
-SCHEMA_VERSION = "2"
 ROW_GROUP = 16_384
 """Rows that lie together in a file, and that a block of :func:`read_blocks` has: some 50 MB of pairs."""
 
 DICTIONARY_BYTES = 16 << 20
 """Distinct values of a recurring column in a row group that a dictionary may hold: prompts are long."""
-
-_LINEAGE_KEY = b"pipeline"
 
 
 # --- writing --------------------------------------------------------------------------------------------
@@ -46,16 +43,13 @@ class TableWriter:
     """
 
     def __init__(self, path: Path, partial: Path, table: Table, lineage: Mapping[str, Any]) -> None:
-        note = canonical_json(
-            {"table": table.name, "schema_version": SCHEMA_VERSION, "lineage": dict(lineage)}
-        )
         self.rows = 0
         self._path, self._table = path, table
         self._waiting: list[pl.DataFrame] = []
         self._waiting_rows = 0
         self._writer = ThreadPoolExecutor(max_workers=1)
         self._writing: Future[None] | None = None
-        schema = table.empty().to_arrow().schema.with_metadata({_LINEAGE_KEY: note.encode()})
+        schema = table.empty().to_arrow().schema.with_metadata(note_of(table, lineage))
         self._file = pq.ParquetWriter(
             partial,
             schema,
@@ -280,14 +274,16 @@ def count_rows(path: Path, table: Table) -> int:
     """How many rows a table's file has, by its footer.
 
     Raises:
-        PipelineError: If the file is missing or is not Parquet.
+        PipelineError: If the file is missing, is not Parquet, or is another table.
     """
     return int(_footer(path, table).num_rows)
 
 
 def _footer(path: Path, table: Table) -> pq.FileMetaData:
     with _read_faults(path, table):
-        return pq.read_metadata(path)
+        footer = pq.read_metadata(path)
+    check_note(footer.metadata, table, path)
+    return footer
 
 
 @contextmanager
@@ -313,8 +309,7 @@ def _slices(path: Path, table: Table, names: list[str]) -> Iterator[pl.DataFrame
     footer = _footer(path, table)
     with _read_faults(path, table):
         there = pl.read_parquet_schema(path)
-    if any(name not in there for name in names) or (len(names) == len(table.columns) < len(there)):
-        check_columns(pl.DataFrame(schema=there), table, names, path)
+    check_columns(pl.DataFrame(schema=there), table, list(table.columns), path)
     for start in range(0, footer.num_rows, ROW_GROUP):
         with _read_faults(path, table):
             rows = pl.scan_parquet(path, glob=False).select(names).slice(start, ROW_GROUP).collect()
@@ -335,13 +330,16 @@ def read_lineage(path: Path) -> dict[str, Any]:
     """The lineage :func:`write_table` recorded in a file; empty for a file without one.
 
     Raises:
-        PipelineError: If the file is missing or is not Parquet.
+        PipelineError: If the file is missing or is not Parquet, or what is recorded cannot be read.
     """
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowInvalid) as error:
         raise PipelineError(
-            "A table cannot be read", file=path, found=str(error), expected="Parquet"
+            "A table cannot be read",
+            file=path,
+            found=str(error),
+            expected="a Parquet file",
+            hint="Run `dvc repro`, which makes it, or restore it with `dvc checkout`",
         ) from error
-    note = metadata.get(_LINEAGE_KEY)
-    return {} if note is None else dict(json.loads(note)["lineage"])
+    return lineage_in(metadata, path)

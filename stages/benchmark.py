@@ -6,12 +6,14 @@ from them, and an answer is made again only where its model, prompt or settings 
 
 from typing import Any
 
+from pipeline.errors import PipelineError
 from pipeline.evaluation.benchmarks.contamination import contamination
 from pipeline.evaluation.benchmarks.interface import Benchmark
 from pipeline.evaluation.benchmarks.registry import BENCHMARKS, enabled_benchmarks
 from pipeline.evaluation.benchmarks.run import chosen_models, run_benchmarks
-from pipeline.files import atomic_folder, read_json, write_json
+from pipeline.files import atomic_folder, write_json
 from pipeline.params import Params
+from pipeline.records import read_record
 from pipeline.tables import read_lineage
 from stages._models import measured_models
 from stages._stage import DATA, METRICS, run
@@ -43,8 +45,15 @@ def main(params: Params) -> None:
 
 def _contaminations(benchmarks: list[Benchmark]) -> dict[str, dict[str, Any]]:
     """Of each benchmark, whether the training data was decontaminated against it."""
-    lists = read_lineage(DECONTAMINATED)["benchmarks"]
-    counts = read_json(METRICS / "decontaminate.json")["benchmarks"]
+    lists = read_lineage(DECONTAMINATED).get("benchmarks")
+    if lists is None:
+        raise PipelineError(
+            "The pairs do not say which benchmarks they were decontaminated against",
+            file=DECONTAMINATED,
+            expected="benchmarks in the lineage",
+            hint="Run `dvc repro --force --single-item decontaminate`",
+        )
+    counts = read_record(METRICS / "decontaminate.json", "decontaminate", "benchmarks")["benchmarks"]
     return {
         benchmark.name: contamination(benchmark.name, benchmark.files, lists, counts)
         for benchmark in benchmarks

@@ -5,8 +5,9 @@ An objective without a reference model leaves empty tables, and the model is not
 
 import polars as pl
 
-from pipeline.files import atomic_folder, read_json
+from pipeline.files import atomic_folder
 from pipeline.params import WITH_REFERENCE, Params
+from pipeline.records import read_record
 from pipeline.schema import REFERENCE_LOGPS
 from pipeline.tokens.manifest import check_fingerprints
 from pipeline.tokens.shards import ShardSet
@@ -18,7 +19,7 @@ from stages._stage import DATA, MODELS, run
 def main(params: Params) -> None:
     """Score the training and validation pairs with the base model, where ``train.objective`` needs it."""
     shards = {split: ShardSet(DATA / "tokenize", split) for split in SPLITS}
-    base = read_json(MODELS / "base" / "lineage.json")
+    base = read_record(MODELS / "base" / "lineage.json", "pull_model")
     tables, note = {split: REFERENCE_LOGPS.empty() for split in SPLITS}, {}
     if params.train.objective in WITH_REFERENCE:
         tables = _scored(params, shards)

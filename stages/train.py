@@ -10,8 +10,9 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from pipeline.files import atomic_folder, read_json, write_json
+from pipeline.files import atomic_folder, write_json
 from pipeline.params import WITH_REFERENCE, Params, TrainParams
+from pipeline.records import read_record
 from pipeline.tokens.manifest import check_fingerprints
 from pipeline.tokens.shards import ShardSet
 from pipeline.tokens.tokenizer import load_tokenizer, template_fingerprint, tokenizer_fingerprint
@@ -47,7 +48,7 @@ def _train(params: Params) -> None:
     seed_everything(params.train.seed)
     shards = ShardSet(DATA / "tokenize", "train")
     validation = ShardSet(DATA / "tokenize", "validation")
-    base = read_json(MODELS / "base" / "lineage.json")
+    base = read_record(MODELS / "base" / "lineage.json", "pull_model")
     tokenizer = load_tokenizer(MODELS / "base", params.model.trust_remote_code)
     fingerprints = tokenizer_fingerprint(tokenizer), template_fingerprint(tokenizer)
     check_fingerprints(shards.manifest, MODELS / "base", *fingerprints)

@@ -34,7 +34,7 @@ from pipeline.schema import (
     SPLITS,
     Table,
 )
-from pipeline.tables import read_lineage, read_table
+from pipeline.tables import read_blocks, read_lineage, read_table
 
 _DRAWN = ("source", "margin", "cluster_id", "chosen_model", "rejected_model")
 
@@ -168,10 +168,14 @@ def _table(path: Path, table: Table, stage: str, columns: Sequence[str] | None =
 
 def _response_chars(path: Path) -> dict[str, list[int]]:
     """Characters of each training pair's responses; the texts themselves are not held."""
+    if not path.is_file():
+        raise missing(path, "split")
     sides = ("chosen", "rejected")
-    scan = pl.scan_parquet(path, glob=False).select(pl.col(*sides).str.len_chars())
-    frame = scan.collect(engine="streaming")
-    return {side: frame[side].to_list() for side in sides}
+    chars: dict[str, list[int]] = {side: [] for side in sides}
+    for block in read_blocks(path, SPLIT_PAIRS, sides):
+        for side, counts in chars.items():
+            counts += block[side].str.len_chars().to_list()
+    return chars
 
 
 def _benchmarks(path: Path) -> dict[str, Any]:

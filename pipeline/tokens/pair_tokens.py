@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
@@ -181,8 +180,8 @@ class PairTokenizer:
         pairs = [_texts(row) for row in rows]
         try:
             return way.renderer.render(pairs, all_turns)
-        except TemplateError:
-            # One of them: once more, one by one, to say which.
+        except Exception:
+            # One of them, whatever a template raises: once more, one by one, to say which.
             return [
                 self._render_one(row, pair, all_turns, way) for row, pair in zip(rows, pairs, strict=True)
             ]
@@ -190,7 +189,7 @@ class PairTokenizer:
     def _render_one(self, row: Mapping[str, Any], pair: PairTexts, all_turns: bool, way: Way) -> RenderedPair:
         try:
             return way.renderer.render([pair], all_turns)[0]
-        except TemplateError as error:
+        except Exception as error:
             roles = [message["role"] for message in pair.prompt]
             raise PipelineError(
                 "The model's chat template refuses a conversation",

@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.tokens.content_flow import only_prints_contents
@@ -108,7 +107,8 @@ class TemplateRenderer:
         conversations = [_conversation(roles, contents) for contents in [marks, *hard]]
         try:
             marked, *expected = render(self._tokenizer, conversations, generation_prompt)
-        except TemplateError:
+        except Exception:
+            # Whatever a template raises; where a conversation is rendered, the caller hears of it.
             return None
         skeleton = _parse(marked)
         if skeleton is None or [fill(skeleton, contents) for contents in hard] != expected:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 Message = Mapping[str, str]
@@ -58,7 +57,8 @@ def takes_system(tokenizer: PreTrainedTokenizerFast) -> bool:
     probe = [{"role": "system", "content": _PROBE}, {"role": "user", "content": "a"}]
     try:
         return _PROBE in render(tokenizer, [probe], True)[0]
-    except TemplateError:
+    except Exception:
+        # Whatever a template raises that does not know the role.
         return False
 
 

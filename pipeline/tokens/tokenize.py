@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import polars_hash as plh
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
@@ -211,7 +210,7 @@ def sample_texts(splits: Mapping[str, Blocks], tokenizer: PreTrainedTokenizerFas
     pairs = [PairTexts(row["prompt"], row["chosen"], row["rejected"]) for row in rows]
     try:
         rendered = render_pairs(tokenizer, pairs)
-    except TemplateError:
+    except Exception:
         return []
     return [text for pair in rendered for text in (pair.prompt, pair.chosen, pair.rejected)]
 

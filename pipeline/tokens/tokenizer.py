@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from jinja2 import TemplateSyntaxError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
-from pipeline.tokens.templates import DEFAULT_TEMPLATE, PLAIN_TURNS
+from pipeline.tokens.templates import DEFAULT_TEMPLATE, PLAIN_TURNS, render
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerFast:
@@ -21,8 +22,8 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
     a trained EOS (law 3).
 
     Raises:
-        PipelineError: If the directory or its tokenizer is missing, is not a fast tokenizer, or lacks an EOS
-            token.
+        PipelineError: If the directory or its tokenizer is missing, cannot be loaded, is not a fast one,
+            or lacks an EOS token; or if its chat template cannot be read.
     """
     if not (folder / "config.json").is_file():
         raise PipelineError(
@@ -44,12 +45,15 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # The tokenizers library raises bare exceptions, and odd values in a file any kind.
         raise PipelineError(
             "The tokenizer cannot be loaded",
             file=folder,
             found=str(error),
-            hint="Save it again with a current transformers",
+            expected="tokenizer.json, tokenizer_config.json and config.json as transformers writes them",
+            hint="Save it again with a current transformers; one with Python code of its own needs "
+            "model.trust_remote_code",
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise PipelineError(
@@ -70,9 +74,41 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
     tokenizer.split_special_tokens = tokenizer.backend_tokenizer.encode_special_tokens = False
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_TURNS
+    _check_template(tokenizer, folder)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _check_template(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Refuse a chat template that is no Jinja; which conversations it takes shows when it is used."""
+    names = ("chat_template.jinja", "tokenizer_config.json")
+    file = next((folder / name for name in names if (folder / name).is_file()), folder)
+    expected = "a Jinja template that prints messages"
+    if not isinstance(tokenizer.chat_template, str):
+        raise PipelineError(
+            "The chat template is not one template",
+            file=file,
+            column="chat_template",
+            found=type(tokenizer.chat_template).__name__,
+            expected=expected,
+            hint="Save the tokenizer with the template to train with alone",
+        )
+    try:
+        render(tokenizer, [[{"role": "user", "content": "a"}]], True)
+    except TemplateSyntaxError as error:
+        raise PipelineError(
+            "The chat template cannot be read",
+            file=file,
+            row=error.lineno,
+            column="chat_template",
+            found=error.message,
+            expected=expected,
+            hint="Mend the template, or take it away: a plain one is used then",
+        ) from error
+    except Exception:
+        # It refuses this conversation, in a way of its own.
+        return
 
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerFast) -> str:

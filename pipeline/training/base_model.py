@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
@@ -236,7 +237,7 @@ def _copy_model(source: Path, folder: Path) -> None:
     """Copy a model's files at the top level of ``source``; only safetensors weights.
 
     Raises:
-        PipelineError: If there are none.
+        PipelineError: If there are none, or one is damaged.
     """
     if not any(source.glob("*.safetensors")):
         raise PipelineError(
@@ -246,6 +247,31 @@ def _copy_model(source: Path, folder: Path) -> None:
             expected="*.safetensors (pickled weights are never loaded)",
             hint="Convert them with save_pretrained(safe_serialization=True)",
         )
+    for path in sorted(source.glob("*.safetensors")):
+        _check_weights(path)
     for pattern in HUB_FILES:
         for path in sorted(source.glob(pattern)):
             shutil.copyfile(path, folder / path.name)
+
+
+def _check_weights(path: Path) -> None:
+    """Refuse a file whose header cannot be read or names more than the file holds; no weight is read.
+
+    Raises:
+        PipelineError: If it is so.
+    """
+    try:
+        with safe_open(path, framework="pt") as weights:
+            names = list(weights.keys())
+    except (SafetensorError, OSError) as error:
+        raise PipelineError(
+            "A file of weights is damaged",
+            file=path,
+            found=str(error),
+            expected="a whole safetensors file",
+            hint="Download or copy it again (a pointer of Git LFS needs `git lfs pull`)",
+        ) from error
+    if not names:
+        raise PipelineError(
+            "A file of weights is empty", file=path, found="no tensors", expected="a model's weights"
+        )

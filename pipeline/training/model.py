@@ -76,12 +76,17 @@ def load_model(
             local_files_only=True,
             **placed,
         )
-    except (OSError, ValueError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        # A damaged file of weights, other shapes than the configuration's, an odd value in it: any kind.
         raise PipelineError(
             "The model cannot be loaded",
             file=folder,
             found=str(error),
             expected="a causal language model that transformers knows, in safetensors",
+            hint="Run `dvc repro --force pull_model` (or train, for models/trained), or restore it with "
+            "`dvc checkout`; a model with Python code of its own needs model.trust_remote_code",
         ) from error
     if quantization is None:
         model.to(device)  # type: ignore[arg-type]
