@@ -8,8 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.os_faults import is_out_of_memory, os_error_in, os_error_words
+from pipeline.signals import Ended, ending_signals_raise
+
 TRACEBACK = "PIPELINE_TRACEBACK"
 """Set this environment variable to 1 to see the traceback of a foreseen fault too."""
+
+_STOPPED = "stopped; what the stage made before is as it was"
+
+_MEMORY_HINT = (
+    "What was made before is as it was. Close other programs or take a larger machine; for the stages with a "
+    "model lower train.micro_batch_tokens, evaluate.batch_pairs or benchmarks.batch_prompts"
+)
 
 
 class PipelineError(Exception):
@@ -85,32 +95,40 @@ def shorten(text: str, limit: int = 160) -> str:
 def foreseen_faults() -> Iterator[None]:
     """Run a block as a program: a foreseen fault is printed as one paragraph and ends the process.
 
-    A :class:`PipelineError` and an :class:`OSError` (disk full, no permission) are printed to standard error
-    without a traceback, unless :data:`TRACEBACK` asks for it. Any other exception is a fault in the code and
-    goes through.
+    A :class:`PipelineError`, what the operating system refuses (disk full, no permission) and a lack of memory
+    are printed to standard error without a traceback, unless :data:`TRACEBACK` asks for it. SIGTERM and SIGHUP
+    raise in the block, as Ctrl-C does. Any other exception is a fault in the code and goes through.
 
     Raises:
-        SystemExit: With status 1 after a foreseen fault, 130 after Ctrl-C.
+        SystemExit: With status 1 after a foreseen fault, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     try:
-        yield
-    except (PipelineError, OSError) as error:
-        if os.environ.get(TRACEBACK) == "1":
-            raise
-        print(f"error: {_said(error)}", file=sys.stderr)
-        sys.exit(1)
+        with ending_signals_raise():
+            yield
     except KeyboardInterrupt:
-        print("stopped; what the stage made before is as it was", file=sys.stderr)
+        print(_STOPPED, file=sys.stderr)
         sys.exit(130)
+    except Ended:
+        print(_STOPPED, file=sys.stderr)
+        raise
+    except BaseException as error:
+        words = _words(error)
+        if words is None or os.environ.get(TRACEBACK) == "1":
+            raise
+        print(f"error: {words.paragraph()}", file=sys.stderr)
+        sys.exit(1)
 
 
-def _said(error: PipelineError | OSError) -> str:
+def _words(error: BaseException) -> PipelineError | None:
+    """The paragraph for a foreseen fault; None for any other."""
     if isinstance(error, PipelineError):
-        return error.paragraph()
-    return PipelineError(
-        "The operating system refused",
-        file=error.filename,
-        found=error.strerror or str(error) or type(error).__name__,
-        hint="Check the free space and the permissions there, then run it again; "
-        f"{TRACEBACK}=1 shows where it stopped",
-    ).paragraph()
+        return error
+    if is_out_of_memory(error):
+        found = str(error) or type(error).__name__
+        return PipelineError("There is not enough memory", found=found, hint=_MEMORY_HINT)
+    refused = os_error_in(error)
+    if refused is None:
+        return None
+    problem, hint = os_error_words(refused)
+    found = refused.strerror or str(refused) or type(refused).__name__
+    return PipelineError(problem, file=refused.filename, found=found, hint=hint)

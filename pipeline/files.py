@@ -13,6 +13,13 @@ from typing import Any
 
 import xxhash
 
+from pipeline.errors import PipelineError
+from pipeline.locks import locked
+from pipeline.os_faults import name_target, os_error_in
+
+FILE_WAIT = 10.0
+"""Seconds to wait while another process writes the same file."""
+
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in blocks.
@@ -62,56 +69,78 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     The folder being filled is ``<target>.partial`` beside the target, so both lie on one file system and the
     last step is a rename. What an earlier, killed run left there is removed first. A target that existed is
     moved to ``<target>.old`` for the moment between the two renames, and is put back if that is where a
-    killed run stopped.
+    killed run stopped. One process at a time fills it.
 
     Raises:
-        OSError: If the folder cannot be written (disk full, read-only).
+        PipelineError: If another process is writing the same target.
+        OSError: If the folder cannot be written (disk full, read-only), by whatever library.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     old = target.with_name(target.name + ".old")
-    if old.exists():
-        if target.exists():
-            _remove(old)
-        else:
-            old.rename(target)
-    _remove(partial)
-    partial.mkdir()
-    try:
-        yield partial
-        for path in partial.rglob("*"):
-            if path.is_file():
-                _sync(path)
-        _sync(partial)
-        if target.exists():
-            target.rename(old)
-        partial.rename(target)
-        _sync(target.parent)
-        _remove(old)
-    except BaseException:
+    with _os_errors_name(target), locked(partial, "Another process is writing this"):
+        _put_back(old, target)
         _remove(partial)
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
+        partial.mkdir()
+        try:
+            yield partial
+            for path in partial.rglob("*"):
+                _sync(path)
+            _sync(partial)
+            if target.exists():
+                target.rename(old)
+            partial.rename(target)
+            _sync(target.parent)
+            _remove(old)
+        except BaseException:
+            _remove(partial)
+            _put_back(old, target)
+            raise
 
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """Give a path to write; on success it replaces ``target`` in one rename, on failure it is removed.
 
+    One process at a time writes it; a second one waits up to :data:`FILE_WAIT` seconds.
+
     Raises:
-        OSError: If the file cannot be written.
+        PipelineError: If another process is writing the same target for longer than that.
+        OSError: If the file cannot be written, by whatever library.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
+    with _os_errors_name(target), locked(partial, "Another process is writing this", FILE_WAIT):
+        try:
+            yield partial
+            _sync(partial)
+            partial.replace(target)
+            _sync(target.parent)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _put_back(old: Path, target: Path) -> None:
+    """Undo a replacement that stopped between its two renames; remove the old folder where it was done."""
+    if old.exists():
+        if target.exists():
+            _remove(old)
+        else:
+            old.rename(target)
+
+
+@contextmanager
+def _os_errors_name(target: Path) -> Iterator[None]:
+    """Have what the operating system refuses be an OSError that names the artifact, not a temporary file."""
     try:
-        yield partial
-        _sync(partial)
-        partial.replace(target)
-        _sync(target.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        yield
+    except Exception as error:
+        refused = None if isinstance(error, PipelineError) else os_error_in(error)
+        if refused is None:
+            raise
+        name_target(refused, str(target), str(target.with_name(target.name + ".partial")))
+        if refused is error:
+            raise
+        raise refused from error
 
 
 def write_text(path: Path, text: str) -> None:

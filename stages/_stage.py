@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import foreseen_faults
+from pipeline.locks import locked
 from pipeline.params import Params, load_params
 from pipeline.runs import record_run
 
@@ -25,13 +26,14 @@ REPORTS = Path("reports")
 """What a person looks at."""
 
 RUNS = DATA / "runs"
-"""Wall time and peak memory of each stage's last run; no out of any stage."""
+"""Wall time and peak memory of each stage's last run, and the locks of those that run; no out of any stage."""
 
 
 def run(main: Callable[[Params], None]) -> None:
     """Load ``params.yaml`` and run a stage; a fault the stage foresaw is printed as one paragraph.
 
-    What a run that ended well cost is recorded in :data:`RUNS`.
+    A stage runs once at a time in a project's folder, so that its outs are always of one run. What a run that
+    ended well cost is recorded in :data:`RUNS`.
 
     Args:
         main: The stage; it is given the validated params.
@@ -40,7 +42,12 @@ def run(main: Callable[[Params], None]) -> None:
         SystemExit: As :func:`~pipeline.errors.foreseen_faults`.
     """
     begun = time.perf_counter()
+    stage = Path(inspect.getfile(main)).stem
     with foreseen_faults():
-        main(load_params())
-    if os.environ.get("RANK", "0") == "0":  # of several ranks, that torchrun started, one records
-        record_run(RUNS, Path(inspect.getfile(main)).stem, time.perf_counter() - begun)
+        params = load_params()
+        if os.environ.get("RANK", "0") != "0":  # of several ranks, that torchrun started, one locks and records
+            main(params)
+            return
+        with locked(RUNS / stage, f"Stage {stage} is running in this folder already"):
+            main(params)
+            record_run(RUNS, stage, time.perf_counter() - begun)

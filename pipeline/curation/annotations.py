@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.curation.aggregate import Aggregated, aggregate
 from pipeline.curation.annotated_texts import SEEN_TEXTS, annotated_texts
 from pipeline.curation.decisions import append_decisions, read_decisions
+from pipeline.curation.json_lines import changing
 from pipeline.curation.queue_file import PAIRS_FILE
 from pipeline.params import CurateParams, project_path
 from pipeline.schema import ANNOTATIONS, CLUSTERED_PAIRS
@@ -55,13 +56,14 @@ def record_annotations(
         OSError: If one of the files cannot be written.
     """
     validate(new, ANNOTATIONS)
-    annotations = merge_annotations(read_annotations(root), new)
-    aggregated = aggregate(annotations, _texts(annotations["pair_id"], root, seen), params)
-    decisions = root / project_path(params.decisions)
-    if decisions.exists():
-        read_decisions(decisions)  # One that is not valid stops it before the audit table is written.
-    write_table(annotations, root / AUDIT, ANNOTATIONS)
-    written = append_decisions(decisions, aggregated.decisions)
+    with changing(root / AUDIT):
+        annotations = merge_annotations(read_annotations(root), new)
+        aggregated = aggregate(annotations, _texts(annotations["pair_id"], root, seen), params)
+        decisions = root / project_path(params.decisions)
+        if decisions.exists():
+            read_decisions(decisions)  # One that is not valid stops it before the audit table is written.
+        write_table(annotations, root / AUDIT, ANNOTATIONS)
+        written = append_decisions(decisions, aggregated.decisions)
     return Recorded(aggregated, annotations.height, written)
 
 

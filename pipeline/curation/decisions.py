@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pipeline.curation.json_lines import append_lines, parse_lines
+from pipeline.curation.json_lines import append_lines, changing, parse_lines
 from pipeline.errors import PipelineError
 from pipeline.texts import fold_text
 
@@ -156,7 +156,8 @@ def append_decisions(path: Path, decisions: Iterable[Decision]) -> int:
         PipelineError: If the file holds a line that is not a valid decision.
         OSError: If it cannot be written.
     """
-    known = {decision.line() for decision in read_decisions(path).values()} if path.exists() else set()
-    new = [line for line in dict.fromkeys(decision.line() for decision in decisions) if line not in known]
-    append_lines(path, new)
+    with changing(path):
+        known = {decision.line() for decision in read_decisions(path).values()} if path.exists() else set()
+        new = [line for line in dict.fromkeys(decision.line() for decision in decisions) if line not in known]
+        append_lines(path, new)
     return len(new)

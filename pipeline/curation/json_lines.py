@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +13,14 @@ from pydantic import BaseModel, ValidationError
 from pipeline.errors import PipelineError
 from pipeline.files import write_text
 from pipeline.json_lines import json_objects
+from pipeline.locks import locked
 
 Line = TypeVar("Line", bound=BaseModel)
 
 HINT = "Correct that line"
+
+CHANGE_WAIT = 30.0
+"""Seconds to wait for another command that changes the same file; it takes a moment."""
 
 
 def parse_lines(
@@ -42,6 +47,8 @@ def parse_lines(
 def append_lines(path: Path, lines: Iterable[str]) -> None:
     """Add lines, given without their ends, to a file in one atomic write; what it holds stays byte by byte.
 
+    Who decides by the file's content what to add holds :func:`changing` meanwhile.
+
     A file that is not there is made; without lines nothing is written. A last line without an end gets one.
 
     Raises:
@@ -53,6 +60,19 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         # Not read_text(): it would turn the ends of lines into others.
         before = path.read_bytes().decode("utf-8") if path.exists() else ""
         write_text(path, before + ("" if before == "" or before.endswith("\n") else "\n") + added)
+
+
+def changing(path: Path) -> AbstractContextManager[None]:
+    """A block in which no other process of this project reads a file in order to change it.
+
+    Args:
+        path: The file, of people's answers or decisions; need not be there.
+
+    Raises:
+        PipelineError: If another process keeps it for :data:`CHANGE_WAIT` seconds.
+        OSError: If its lock cannot be made.
+    """
+    return locked(path, "Another command is changing this file", CHANGE_WAIT)
 
 
 def _not_json(path: Path, what: str, number: int, found: str, expected: str) -> PipelineError:

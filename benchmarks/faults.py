@@ -1,0 +1,215 @@
+"""Stages killed at random moments: what stands there afterwards, and what a rerun makes of it.
+
+    python benchmarks/faults.py --kills 50                      # every stage, and the commands of curate
+    python benchmarks/faults.py --kills 50 --stage train --boundaries 0 --json faults.json
+
+Each run is a fork of this process, so that what is stopped is the stage and not the loading of libraries. Half
+of the runs find the artifacts of another project's run, half find none. After each kill every out must be the
+old one, absent, or the new one, whole; then a run that is left alone must end with the bytes of a clean run and
+leave nothing else. ``--boundaries`` also kills just before the first change to the disk, the second, and so on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# A benchmark is run as a file: what is imported is the project, not this folder.
+sys.path[0] = str(Path(__file__).parents[1])
+os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+import importlib
+import json
+import random
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from typing import Annotated
+
+import typer
+
+from benchmarks.fault_kills import KILLED, Ended, die_at, fingerprints, run
+from benchmarks.fault_project import CASES, Case, fill_in, leftovers, make_project, reset
+
+
+@dataclass
+class Outcome:
+    """What came of killing one case.
+
+    Attributes:
+        name: The stage or command.
+        seconds: Wall time of a run that is left alone.
+        changes: How often such a run changes the disk, as Python sees it.
+        random_kills: Kills after a random time.
+        boundary_kills: Kills just before a change to the disk.
+        found_old: Outs that were the old ones after a kill.
+        found_absent: Outs that were absent.
+        found_new: Outs that were the new ones.
+        faults: What should not be, in words.
+    """
+
+    name: str
+    seconds: float = 0.0
+    changes: int = 0
+    random_kills: int = 0
+    boundary_kills: int = 0
+    found_old: int = 0
+    found_absent: int = 0
+    found_new: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class Trial:
+    """One case, killed again and again in a working copy.
+
+    Args:
+        case: What is run.
+        folder: Holds the projects ``old`` and ``new``; takes the working copy.
+        draw: Where random moments come from.
+    """
+
+    def __init__(self, case: Case, folder: Path, draw: random.Random) -> None:
+        self._case, self._draw = case, draw
+        self._old, self._new, self._work = folder / "old", folder / "new", folder / "work"
+        if self._work.exists():
+            shutil.rmtree(self._work)
+        shutil.copytree(self._new, self._work)
+        self.outcome = Outcome(case.name)
+        count = folder / "count"
+        self._alone(die_at(0, count))  # What is compiled and cached once is not timed.
+        self.outcome.changes = int(count.read_text())
+        self.outcome.seconds = self._alone().seconds
+        self._clean = fingerprints(case, self._work)
+
+    def _alone(self, before: object = None) -> Ended:
+        reset(self._case, self._work, self._old, self._new)
+        ended = run(self._case, self._work, before=before) if callable(before) else run(self._case, self._work)
+        if ended.code != 0:
+            raise SystemExit(f"{self._case.name} fails without a fault: {ended.said}")
+        return ended
+
+    def random_kill(self) -> None:
+        """Kill it after a random part of its time; one that had ended before is not counted."""
+        with_old = self._draw.random() < 0.5
+        reset(self._case, self._work, self._old if with_old else None, self._new)
+        before = fingerprints(self._case, self._work)
+        after = self._draw.uniform(0.0, self.outcome.seconds)
+        if run(self._case, self._work, after).code == KILLED:
+            self.outcome.random_kills += 1
+            self._judge(before, f"killed after {after:.3f} s, {'old' if with_old else 'no'} outs before")
+
+    def boundary_kill(self, call: int) -> None:
+        """Kill it just before a change to the disk."""
+        reset(self._case, self._work, self._old, self._new)
+        before = fingerprints(self._case, self._work)
+        if run(self._case, self._work, before=die_at(call)).code == KILLED:
+            self.outcome.boundary_kills += 1
+            self._judge(before, f"killed at change {call}")
+
+    def _judge(self, before: dict[str, str], how: str) -> None:
+        """Look at what stands there, run it once more, and look again."""
+        for name, found in fingerprints(self._case, self._work).items():
+            if found == self._clean[name]:
+                self.outcome.found_new += 1
+            elif found == "absent":
+                self.outcome.found_absent += 1
+            elif found == before[name]:
+                self.outcome.found_old += 1
+            else:
+                self.outcome.faults.append(f"{how}: {name} is neither the old one nor the new one")
+        again = run(self._case, self._work)
+        if again.code != 0:
+            self.outcome.faults.append(f"{how}: run again it fails: {again.said[-600:]}")
+            return
+        now = fingerprints(self._case, self._work)
+        wrong = [name for name, found in now.items() if found != self._clean[name]]
+        if wrong:
+            self.outcome.faults.append(f"{how}: run again it gives other bytes: {', '.join(wrong)}")
+        left = [path.relative_to(self._work).as_posix() for path in leftovers(self._work)]
+        if left:
+            self.outcome.faults.append(f"{how}: run again it leaves {', '.join(left)}")
+
+
+def make_projects(folder: Path) -> None:
+    """Make the projects ``old`` and ``new`` in a folder, with every case run to its end in both.
+
+    Raises:
+        SystemExit: If a case fails.
+    """
+    from tests.conftest import make_model, make_tokenizer
+
+    for seed, name in enumerate(("old", "new")):
+        if os.fork() == 0:  # Torch may start threads here.
+            make_model(seed).save_pretrained(folder / f"model-{name}")
+            make_tokenizer().save_pretrained(folder / f"model-{name}")
+            os._exit(0)
+        os.wait()
+        project = folder / name
+        make_project(project, folder / f"model-{name}", seed)
+        for case in CASES.values():
+            if name == "old" and case.arguments:
+                continue  # People's files begin as they are.
+            ended = run(case, project)
+            if ended.code != 0:
+                raise SystemExit(f"{case.name} fails without a fault: {ended.said}")
+            if case.name == "curate_export":
+                fill_in(project)
+
+
+def load_libraries() -> None:
+    """Import what stages do, once: forks have it then."""
+    import dvclive
+    import matplotlib.figure
+    import peft
+    import transformers.models.llama.modeling_llama  # noqa: F401
+
+    for case in CASES.values():
+        importlib.import_module("pipeline.__main__" if case.arguments else f"stages.{case.name}")
+    _ = dvclive, matplotlib, peft
+
+
+def main(
+    kills: Annotated[int, typer.Option(min=0, help="Kills at random moments, for each case.")] = 50,
+    boundaries: Annotated[
+        int | None, typer.Option(min=0, help="Kills at changes to the disk, spread evenly; all by default.")
+    ] = None,
+    stage: Annotated[list[str] | None, typer.Option(help="Only these cases.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write what came of it.")] = None,
+) -> None:
+    """Kill stages, and say what stood there afterwards."""
+    if unknown := set(stage or ()) - set(CASES):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: none of {', '.join(CASES)}")
+    load_libraries()
+    outcomes = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_projects(folder)
+        for name in stage or CASES:
+            trial = Trial(CASES[name], folder, random.Random(f"{seed} {name}"))
+            outcome = trial.outcome
+            for _ in range(3 * kills):
+                if outcome.random_kills < kills:
+                    trial.random_kill()
+            wanted = outcome.changes if boundaries is None else min(boundaries, outcome.changes)
+            for place in range(wanted):
+                trial.boundary_kill(1 + place * outcome.changes // wanted)
+            outcomes.append(outcome)
+            print(
+                f"{name}: {outcome.seconds:.2f} s, {outcome.random_kills} random kills, {outcome.boundary_kills} "
+                f"at one of {outcome.changes} changes; outs old {outcome.found_old}, absent "
+                f"{outcome.found_absent}, new {outcome.found_new}; {len(outcome.faults)} faults",
+                *outcome.faults,
+                sep="\n  ",
+                flush=True,
+            )
+    if json_file is not None:
+        json_file.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
+    if any(outcome.faults for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
