@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import runpy
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,10 +25,8 @@ _BEFORE = {
 }
 """What people's files hold before any command."""
 
-_IFEVAL = [
-    {"key": key, "prompt": f"Say {word}.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
-    for key, word in enumerate(("tide", "moon", "sea"))
-]
+_IFEVAL = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+_WORDS = ("tide", "moon", "sea")
 _SCORES = importlib.util.find_spec("if_verifiable") is not None
 
 
@@ -42,11 +38,13 @@ class Case:
         name: The stage's, or the command's.
         outs: What it writes, as paths in the project.
         arguments: Of ``python -m pipeline``; empty for a stage.
+        earlier: What it reads as it was before any command.
     """
 
     name: str
     outs: tuple[str, ...]
     arguments: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Run it in the current folder, as its command line does.
@@ -55,9 +53,11 @@ class Case:
             SystemExit: As the program would.
         """
         if self.arguments:
+            from pipeline.__main__ import main
+
             _stop_the_clock()
             sys.argv = ["pipeline", *self.arguments]
-            runpy.run_module("pipeline", run_name="__main__")
+            main()
         else:
             from stages._stage import run
 
@@ -81,18 +81,22 @@ CASES = {
         Case(
             "report",
             (
-                *(f"reports/{name}" for name in ("dataset_card.md", "model_card.md", "report.html", "report.json")),
+                *(
+                    f"reports/{name}"
+                    for name in ("dataset_card.md", "model_card.md", "report.html", "report.json")
+                ),
                 "metrics/funnel.json",
             ),
         ),
         Case(
             "curate_export",
-            ("data/queue", "curation/sent.jsonl", "sheet.csv"),
+            ("data/queue/queue.parquet", "curation/sent.jsonl", "sheet.csv"),
             ("curate", "export", "sheet.csv"),
+            ("curation/decisions.jsonl", "data/annotations/annotations.parquet"),
         ),
         Case(
             "curate_import",
-            ("data/annotations", "curation/decisions.jsonl"),
+            ("data/annotations/annotations.parquet", "curation/decisions.jsonl"),
             ("curate", "import", "filled.csv", "--annotator", "ann"),
         ),
     )
@@ -112,7 +116,8 @@ def make_project(folder: Path, model: Path, seed: int, rows: int = 60) -> None:
     (folder / "curation").mkdir(parents=True)
     for name, line in _BEFORE.items():
         (folder / "curation" / name).write_text(json.dumps({"pair_id": "0" * 16, **line}) + "\n")
-    (folder / "ifeval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in _IFEVAL))
+    asked = [{"key": key, "prompt": f"Say {word} {seed}.", **_IFEVAL} for key, word in enumerate(_WORDS)]
+    (folder / "ifeval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
     sample = {"name": "sample", "path": str(ROOT / "pipeline/sources/sample_benchmark.jsonl")}
     ifeval = {"enabled": _SCORES, "path": "ifeval.jsonl", "max_new_tokens": 3}
     params: dict[str, Any] = {
@@ -147,13 +152,13 @@ def reset(case: Case, work: Path, old: Path | None, new: Path) -> None:
         old: The old project; None: as if the case had never been run.
         new: The new project, whose records of time and memory are kept.
     """
-    for name in (*case.outs, "data/runs", "data/benchmark.work", "models/checkpoints"):
+    for name in (*case.outs, *case.earlier, "data/runs", "data/benchmark.work", "models/checkpoints"):
         remove(work / name)
     for path in leftovers(work):
         remove(path)
-    for name in case.outs:
+    for name in (*case.outs, *case.earlier):
         # People's files are there before the first run too.
-        origin = old if old is not None else new.with_name("old") if name.startswith("curation/") else None
+        origin = old or (new.with_name("old") if name.startswith("curation/") else None)
         if origin is not None and (origin / name).exists():
             copy(origin / name, work / name)
     copy(new / "data/runs", work / "data/runs")
@@ -192,6 +197,3 @@ class _Clock(datetime):
 def _stop_the_clock() -> None:
     for name in _TELL_TIME:
         importlib.import_module(name).datetime = _Clock  # type: ignore[attr-defined]
-
-
-Run = Callable[[], None]

@@ -85,7 +85,9 @@ class Trial:
 
     def _alone(self, before: object = None) -> Ended:
         reset(self._case, self._work, self._old, self._new)
-        ended = run(self._case, self._work, before=before) if callable(before) else run(self._case, self._work)
+        ended = (
+            run(self._case, self._work, before=before) if callable(before) else run(self._case, self._work)
+        )
         if ended.code != 0:
             raise SystemExit(f"{self._case.name} fails without a fault: {ended.said}")
         return ended

@@ -12,7 +12,9 @@ _TERSE = re.compile(r"\(os error (\d+)\)|Os \{ code: (\d+)")
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "memory allocation of", "can't start new thread")
 """Parts of the messages by which torch, CUDA, Polars and Python say it in other errors than MemoryError."""
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNNAMED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+"""Errors of writing, for which libraries seldom name the file."""
+
 _WORDS = {
     errno.ENOSPC: ("The disk is full", "Make room there, then run it again"),
     errno.EDQUOT: ("The disk quota is used up", "Make room there, then run it again"),
@@ -24,7 +26,10 @@ _WORDS = {
     errno.ENOTDIR: ("A file is where a folder belongs", "Move it away, then run it again"),
     errno.EISDIR: ("A folder is where a file belongs", "Move it away, then run it again"),
     errno.EMFILE: ("Too many files are open", "Raise the limit (`ulimit -n`), then run it again"),
-    errno.EIO: ("The disk or its connection failed", "Check it (`dmesg` names the device), then run it again"),
+    errno.EIO: (
+        "The disk or its connection failed",
+        "Check it (`dmesg` names the device), then run it again",
+    ),
 }
 _OTHER = (
     "The operating system refused",
@@ -59,18 +64,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def name_target(error: OSError, target: str, temporary: str) -> None:
-    """Have an error name the artifact, where it names its temporary stand-in, or nothing though room is short.
+    """Have an error name the artifact, where it names its temporary stand-in, or, of writing, nothing.
 
     Args:
         error: Changed in place.
         target: The artifact's path.
         temporary: The path it has while it is written; all beneath it is meant too.
     """
-    named = None if error.filename is None else os.fsdecode(error.filename)
-    if named is None:
-        if error.errno in _NO_ROOM | {errno.EIO}:
-            error.filename = target
-    elif named.startswith(temporary):
+    named = [os.fsdecode(name) for name in (error.filename, error.filename2) if name is not None]
+    if any(name.startswith(temporary) for name in named) or (not named and error.errno in _UNNAMED):
         error.filename = target
 
 

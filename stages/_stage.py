@@ -45,7 +45,9 @@ def run(main: Callable[[Params], None]) -> None:
     stage = Path(inspect.getfile(main)).stem
     with foreseen_faults():
         params = load_params()
-        if os.environ.get("RANK", "0") != "0":  # of several ranks, that torchrun started, one locks and records
+        if (
+            os.environ.get("RANK", "0") != "0"
+        ):  # of several ranks, that torchrun started, one locks and records
             main(params)
             return
         with locked(RUNS / stage, f"Stage {stage} is running in this folder already"):
