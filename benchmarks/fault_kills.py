@@ -1,4 +1,4 @@
-"""A case run in a process of its own, forked and killed: after some time, or at a call that changes the disk."""
+"""A case run in a process of its own, forked and killed: after some time, or at a change to the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two small projects, alike but for their data and model: what was made before a fault, and what comes after."""
+"""Two small projects, alike but for data and model: what was made before a fault, and what comes after."""
 
 from __future__ import annotations
 
@@ -73,7 +73,19 @@ CASES = {
     for case in (
         _stage("pull"),
         Case("pull_model", ("models/base",)),
-        *map(_stage, ("binarize", "filter", "decontaminate", "dedupe", "curate", "split", "tokenize")),
+        *map(_stage, ("binarize", "filter", "decontaminate", "dedupe")),
+        Case(
+            "curate_export",
+            ("data/queue/queue.parquet", "curation/sent.jsonl", "sheet.csv"),
+            ("curate", "export", "sheet.csv"),
+            ("curation/decisions.jsonl", "data/annotations/annotations.parquet"),
+        ),
+        Case(
+            "curate_import",
+            ("data/annotations/annotations.parquet", "curation/decisions.jsonl"),
+            ("curate", "import", "filled.csv", "--annotator", "ann"),
+        ),
+        *map(_stage, ("curate", "split", "tokenize")),
         Case("reference", ("data/reference",)),
         Case("train", ("models/trained", "metrics/train")),
         _stage("evaluate"),
@@ -87,17 +99,6 @@ CASES = {
                 ),
                 "metrics/funnel.json",
             ),
-        ),
-        Case(
-            "curate_export",
-            ("data/queue/queue.parquet", "curation/sent.jsonl", "sheet.csv"),
-            ("curate", "export", "sheet.csv"),
-            ("curation/decisions.jsonl", "data/annotations/annotations.parquet"),
-        ),
-        Case(
-            "curate_import",
-            ("data/annotations/annotations.parquet", "curation/decisions.jsonl"),
-            ("curate", "import", "filled.csv", "--annotator", "ann"),
         ),
     )
 }

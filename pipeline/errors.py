@@ -95,12 +95,14 @@ def shorten(text: str, limit: int = 160) -> str:
 def foreseen_faults() -> Iterator[None]:
     """Run a block as a program: a foreseen fault is printed as one paragraph and ends the process.
 
-    A :class:`PipelineError`, what the operating system refuses (disk full, no permission) and a lack of memory
-    are printed to standard error without a traceback, unless :data:`TRACEBACK` asks for it. SIGTERM and SIGHUP
-    raise in the block, as Ctrl-C does. Any other exception is a fault in the code and goes through.
+    A :class:`PipelineError`, what the operating system refuses (disk full, no permission) and a lack of
+    memory are printed to standard error without a traceback, unless :data:`TRACEBACK` asks for it. SIGTERM
+    and SIGHUP raise in the block, as Ctrl-C does. Any other exception is a fault in the code and goes
+    through.
 
     Raises:
-        SystemExit: With status 1 after a foreseen fault, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+        SystemExit: With status 1 after a foreseen fault, 130 after Ctrl-C, 143 after SIGTERM, 129 after
+            SIGHUP.
     """
     try:
         with ending_signals_raise():

@@ -26,7 +26,7 @@ REPORTS = Path("reports")
 """What a person looks at."""
 
 RUNS = DATA / "runs"
-"""Wall time and peak memory of each stage's last run, and the locks of those that run; no out of any stage."""
+"""Wall time and peak memory of each stage's last run, and locks of those that run; no out of any stage."""
 
 
 def run(main: Callable[[Params], None]) -> None:
