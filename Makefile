@@ -52,15 +52,17 @@ argilla-server: $(ARGILLA_STAMP) ## Make the virtualenv of the Argilla server th
 test-argilla: $(STAMP) $(ARGILLA_STAMP) ## Run the tests with a real Argilla server; `make test` runs them too where redis-server is
 	HF_HUB_OFFLINE=1 python -m pytest tests/argilla_server
 
-lint: $(STAMP) ## Check style and that dvc.yaml lists each stage's code
+lint: $(STAMP) ## Check style, that dvc.yaml lists each stage's code, and what is made from params
 	ruff format --check .
 	ruff check .
 	python -m stages._closure --check
+	python -m pipeline.params.generated --check
 
-fix: $(STAMP) ## Mend style and dvc.yaml's lists of code
+fix: $(STAMP) ## Mend style, dvc.yaml's lists of code, and what is made from params
 	ruff format .
 	ruff check --fix .
 	python -m stages._closure --write
+	python -m pipeline.params.generated --write
 
 types: $(STAMP) ## Check types
 	mypy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -87,15 +87,29 @@ def parse_params(values: Mapping[str, Any], file: str | Path = "params.yaml") ->
             expected="sections such as source, train",
         )
     try:
-        return Params.model_validate(values)
+        # A key counts under the name it has in YAML only: DVC does not watch another.
+        return Params.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        faults = [_fault(dict(item), values) for item in error.errors()]
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise PipelineError(
-            f"{count} in params: {'; '.join(faults)}",
-            file=file,
-            hint="Correct the keys named here; each is described in pipeline/params/",
-        ) from error
+        raise refused([_fault(dict(item), values) for item in error.errors()], file) from error
+
+
+def params_faults(values: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with a nested mapping of params, as ``key: what``; empty if nothing is."""
+    try:
+        Params.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return [_fault(dict(item), values) for item in error.errors()]
+    return []
+
+
+def refused(faults: Sequence[str], file: str | Path) -> PipelineError:
+    """One error for all faults of params, each ``key: what``."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return PipelineError(
+        f"{count} in params: {'; '.join(faults)}",
+        file=file,
+        hint="Correct the keys named here; each is described in docs/params.md",
+    )
 
 
 def _fault(item: dict[str, Any], values: Mapping[str, Any]) -> str:

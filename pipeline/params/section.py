@@ -13,6 +13,8 @@ Weight = Annotated[float, Field(ge=0.0)]
 
 
 class Section(BaseModel):
-    """A group of params: unknown keys are refused, values do not change after loading."""
+    """A group of params: unknown keys and infinite numbers are refused, values do not change once loaded."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, populate_by_name=True, allow_inf_nan=False
+    )
