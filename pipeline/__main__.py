@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import curate_commands, score_commands, suspect_commands
+from pipeline import curate_commands, init_commands, score_commands, suspect_commands
 from pipeline.errors import PipelineError, foreseen_faults
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(score_commands.app, name="score")
 app.add_typer(curate_commands.app, name="curate")
 app.command()(suspect_commands.suspects)
+app.command()(init_commands.init)
 
 
 @app.callback()

@@ -81,10 +81,16 @@ def parse_settings(settings: Sequence[str]) -> Overlay:
         key, equals, text = setting.partition("=")
         if not equals or not all(key.split(".")):
             raise PipelineError("A setting cannot be read", found=setting, expected="dotted.key=value")
-        nested: Any = parse_yaml(text, file=f"the setting {key}") if text.strip() else None
-        for name in reversed(key.split(".")):
-            nested = {name: nested}
-        overlay = merge(overlay, nested)
+        value = parse_yaml(text, file=f"the setting {key}") if text.strip() else None
+        overlay = merge(overlay, nested(key, value))
+    return overlay
+
+
+def nested(key: str, value: Any) -> Overlay:
+    """The overlay that sets one dotted key."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    overlay: Overlay = value
     return overlay
 
 
