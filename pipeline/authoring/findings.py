@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.authoring.suggestions import Completions, RowFacts, row_facts
 from pipeline.errors import PipelineError
 from pipeline.files import canonical_json
-from pipeline.params import PRIVATE_KINDS, SourceParams
+from pipeline.params import PRIVATE_KINDS, ColumnsParams, SourceParams
 from pipeline.sources.fields import Place
 from pipeline.sources.jsonl import Row
-from pipeline.sources.layout import detect_layout, layout_adapter
+from pipeline.sources.layout import FIRST_ROWS, Layout, detect_layout, layout_adapter
 from pipeline.sources.locate import locate
 from pipeline.sources.reading import Adapter, read_rows
-
-LOOKED_AT = 1000
-"""Rows that are read, from the first file on."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Findings:
 
     Attributes:
         kind: For ``source.kind``.
-        columns: For ``source.columns``, by role.
+        columns: For ``source.columns``, by role; those that were given where others would change the meaning.
         why: The reason for each role's column, in words.
         notes: What else a person should know, a sentence each.
         files: How many files there are.
@@ -59,16 +59,14 @@ def look_at(source: SourceParams, kind_is_known: bool) -> Findings:
         PipelineError: If a file cannot be had or read, or its fields are not understood.
     """
     files = locate(source).files
-    rows = _first_rows(files.values())
+    rows = _first_rows(list(files.values()))
     known = source if kind_is_known else source.model_copy(update={"kind": "sample"})
-    layout = detect_layout([row for _, row in rows], known, rows[0][0].file)
+    layout = _layout(rows, known)
     params = source.model_copy(update={"kind": layout.kind})
     parsed, unread = _parsed(rows, layout_adapter(layout, params))
     return Findings(
         kind=layout.kind,
-        columns={
-            role: found if isinstance(found, str) else list(found) for role, found in layout.fields.items()
-        },
+        columns=_columns(layout, rows, params),
         why=dict(layout.why),
         notes=tuple(layout.notes),
         files=len(files),
@@ -83,9 +81,30 @@ def is_private(kind: str | None) -> bool:
     return kind in PRIVATE_KINDS
 
 
-def _first_rows(files: Iterable[Path]) -> list[tuple[Place, Row]]:
-    numbered = ((Place(file, number), row) for file in files for number, row in read_rows(file))
-    return list(islice(numbered, LOOKED_AT))
+def _first_rows(files: Sequence[Path]) -> list[tuple[Place, Row]]:
+    """The first rows of each file, as many of all as a layout is found by."""
+    each = math.ceil(FIRST_ROWS / max(1, len(files)))
+    return [(Place(file, number), row) for file in files for number, row in islice(read_rows(file), each)]
+
+
+def _layout(rows: Sequence[tuple[Place, Row]], source: SourceParams) -> Layout:
+    # Margins that are too small for binarize.min_margin are not noted: init sets that key itself.
+    return detect_layout([row for _, row in rows], source, rows[0][0].file, min_margin=0.0)
+
+
+def _columns(
+    layout: Layout, rows: Sequence[tuple[Place, Row]], source: SourceParams
+) -> dict[str, str | list[str]]:
+    """The columns to write down: those found, if named so they mean the same; else those that were given."""
+    given = {role: name for role, name in source.columns.model_dump().items() if name is not None}
+    found = {role: name if isinstance(name, str) else list(name) for role, name in layout.fields.items()}
+    try:
+        columns = ColumnsParams.model_validate(found)
+        again = _layout(rows, source.model_copy(update={"columns": columns}))
+    except (ValidationError, PipelineError):
+        return given
+    is_same = (again.fields, again.forms, again.encoded) == (layout.fields, layout.forms, layout.encoded)
+    return found if is_same else given
 
 
 def _parsed(rows: Iterable[tuple[Place, Row]], adapter: Adapter) -> tuple[list[Completions], int]:

@@ -50,7 +50,8 @@ def make_plan(wishes: Wishes, output: Path) -> Plan:
     source = wanted.setdefault("source", {})
     kind = source.get("kind")
     if kind is None and not source.get("path"):
-        kind = source["kind"] = _kind_of_hub(source.get("hub", {}).get("repo"), faults)
+        kind = _kind_of_hub(source.get("hub", {}).get("repo"), faults)
+        source |= {} if kind is None else {"kind": kind}
     if kind == "sample" and source.get("path"):
         faults.append("source.path: the sample is generated and reads no file: give another kind")
     faults += params_faults(wanted)
@@ -78,9 +79,13 @@ def changed_keys(params: Params) -> dict[str, Any]:
 
 
 def set_back(old: Params, new: Params) -> dict[str, Any]:
-    """The dotted keys that the old params had changed and the new ones have at their default; old values."""
+    """What the old params had changed and the new ones have at its default, by dotted key; the old values.
+
+    The section ``source`` is not among them: its keys belong to the data that is named there.
+    """
     kept = changed_keys(new)
-    return {key: value for key, value in changed_keys(old).items() if key not in kept}
+    changed = changed_keys(old).items()
+    return {key: value for key, value in changed if key not in kept and not key.startswith("source.")}
 
 
 def _looked_at(source: dict[str, Any], kind_is_known: bool, faults: list[str]) -> Findings | None:

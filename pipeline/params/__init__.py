@@ -25,7 +25,15 @@ from pipeline.params.evaluate import (
     distinct_variants,
 )
 from pipeline.params.filter import FilterParams, Side
-from pipeline.params.loading import load_params, parse_params, parse_yaml, project_path, read_yaml
+from pipeline.params.loading import (
+    load_params,
+    params_faults,
+    parse_params,
+    parse_yaml,
+    project_path,
+    read_yaml,
+    refused,
+)
 from pipeline.params.model import ModelHubParams, ModelParams, WheelParams
 from pipeline.params.report import ReportParams
 from pipeline.params.root import Params
@@ -83,8 +91,10 @@ __all__ = [
     "WheelParams",
     "distinct_variants",
     "load_params",
+    "params_faults",
     "parse_params",
     "parse_yaml",
     "project_path",
     "read_yaml",
+    "refused",
 ]
