@@ -56,8 +56,11 @@ class Block(Protocol):
         """One row as a dictionary; None if the line is blank.
 
         Raises:
-            PipelineError: If it cannot be read.
+            RowFault: If it cannot be read.
         """
+
+    def raw(self, place: int) -> bytes:
+        """What the file holds of one row, readable or not: the id of a bad row is made of it."""
 
     def typed(self, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
         """The rows as columns, part by part: a reading for each shape that the whole part has.

@@ -10,8 +10,7 @@ from pipeline.errors import PipelineError
 from pipeline.schema import MESSAGES
 from pipeline.sources.fields import Place, as_constraint
 from pipeline.sources.jsonl import parse_object
-
-ROLES = ("system", "user", "assistant")
+from pipeline.sources.messages import ROLES
 
 
 def user_prompt(text: pl.Expr) -> pl.Expr:
@@ -30,6 +29,13 @@ def has_faulty_message(messages: pl.Expr) -> pl.Expr:
     role, content = pl.element().struct.field("role"), pl.element().struct.field("content")
     is_faulty = content.is_null() | ~role.is_in(ROLES).fill_null(False)
     return messages.list.eval(is_faulty).list.any()
+
+
+def has_faulty_order(messages: pl.Expr) -> pl.Expr:
+    """Whether a conversation is in an order that ``check_order`` refuses; false for an empty one."""
+    roles = messages.list.eval(pl.element().struct.field("role"))
+    has_late_system = roles.list.slice(1).list.contains("system")
+    return (messages.list.len() > 0) & (has_late_system | (roles.list.last() != "user")).fill_null(True)
 
 
 def canonical_constraints(texts: pl.Series) -> pl.Series:

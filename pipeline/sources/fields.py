@@ -7,12 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError
 from pipeline.files import canonical_json
+from pipeline.sources.faults import (
+    BAD_VALUE,
+    MISSING_FIELD,
+    NOT_FINITE,
+    NULL_VALUE,
+    REPEATED_KEY,
+    WRONG_TYPE,
+    RowFault,
+)
 from pipeline.sources.jsonl import Repeated, Row
 
 Completion = dict[str, Any]
 """One completion: the columns of the completions table, without row_id, completion_index, file and line."""
+
+_HINT = (
+    "Check that source.kind in params.yaml names the shape of this file, or {}; "
+    "source.on_bad_row: drop sends such rows to the ledger"
+)
+_TOO_DEEP = "nested too deeply to be read"
 
 
 @dataclass(frozen=True)
@@ -22,28 +36,41 @@ class Place:
     file: Path
     row: int
 
-    def fault(self, column: str, found: object, expected: str) -> PipelineError:
-        """The error for a field that is not as it should be."""
-        return PipelineError(
+    def fault(self, column: str, found: object, expected: str, reason: str = WRONG_TYPE) -> RowFault:
+        """The error for a field that is not as it should be.
+
+        Args:
+            column: The field's full name.
+            found: Its value.
+            expected: What would have been right.
+            reason: One of :data:`~pipeline.sources.faults.REASONS`; a null and a repeated key have their own.
+        """
+        if found is None:
+            reason = NULL_VALUE
+        elif isinstance(found, Repeated):
+            reason = REPEATED_KEY
+        return RowFault(
+            reason,
             "A source row has a field of the wrong type or value",
             file=self.file,
             row=self.row,
             column=column,
             found=_describe(found),
             expected=expected,
-            hint="Check that source.kind in params.yaml names the shape of this file, or correct the row",
+            hint=_HINT.format("correct the row"),
         )
 
-    def missing(self, column: str, row: Row, expected: str) -> PipelineError:
+    def missing(self, column: str, row: Row, expected: str) -> RowFault:
         """The error for a field that is not there."""
-        return PipelineError(
+        return RowFault(
+            MISSING_FIELD,
             "A source row lacks a field",
             file=self.file,
             row=self.row,
             column=column,
             found=f"the fields {', '.join(map(str, row)) or 'none'}",
             expected=expected,
-            hint="Check that source.kind in params.yaml names the shape of this file, or add the field",
+            hint=_HINT.format("add the field"),
         )
 
 
@@ -67,7 +94,12 @@ def _describe(value: object) -> str:
     """A value with its type, unless it is null."""
     if isinstance(value, Repeated):
         return str(value)
-    return "null" if value is None else f"{type(value).__name__} {value!r}"
+    if value is None:
+        return "null"
+    try:
+        return f"{type(value).__name__} {value!r}"
+    except RecursionError:
+        return f"{type(value).__name__}, {_TOO_DEEP}"
 
 
 def required(row: Row, column: str, place: Place, expected: str, path: str | None = None) -> Any:
@@ -125,7 +157,7 @@ def as_optional_number(value: object, column: str, place: Place) -> float | None
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise place.fault(column, value, "a finite number or null")
+        raise place.fault(column, value, "a finite number or null", NOT_FINITE)
     return number
 
 
@@ -141,7 +173,10 @@ def as_constraint(value: object, column: str, place: Place) -> str | None:
         return None
     if not isinstance(value, dict):
         raise place.fault(column, value, "an object or null")
-    return canonical_json(_plain_json(value, column, place))
+    try:
+        return canonical_json(_plain_json(value, column, place))
+    except RecursionError:
+        raise place.fault(column, value, "an object of a few levels", BAD_VALUE) from None
 
 
 def _plain_json(value: object, path: str, place: Place) -> object:
@@ -157,7 +192,7 @@ def _plain_json(value: object, path: str, place: Place) -> object:
     if isinstance(value, list):
         return [_plain_json(item, f"{path}[{index}]", place) for index, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise place.fault(path, value, "a finite number")
+        raise place.fault(path, value, "a finite number", NOT_FINITE)
     if value is None or isinstance(value, str | int | float):
         return value
     raise place.fault(path, value, "text, numbers, booleans, lists or objects")

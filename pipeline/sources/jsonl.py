@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pipeline.errors import PipelineError
+from pipeline.sources.faults import LONE_SURROGATE, NOT_AN_OBJECT, NOT_JSON, NOT_UTF8, RowFault
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ def parse_line(path: Path, number: int, line: bytes) -> Row | None:
         line: Its bytes, with or without the line's end.
 
     Raises:
-        PipelineError: If the line is not one JSON object in UTF-8, or holds half of a surrogate pair.
+        RowFault: If the line is not one JSON object in UTF-8, or holds half of a surrogate pair.
     """
     if not line.strip():
         return None
@@ -56,7 +56,7 @@ def parse_line(path: Path, number: int, line: bytes) -> Row | None:
     except (ValueError, RecursionError) as error:
         raise _not_json(path, number, f"{error} in {text[:100]!r}") from error
     if not isinstance(value, dict):
-        raise _not_json(path, number, f"{type(value).__name__}: {text[:100]}")
+        raise _not_json(path, number, f"{type(value).__name__}: {text[:100]}", NOT_AN_OBJECT)
     # JSON can escape half of a surrogate pair, which is no character and has no UTF-8.
     if b"\\ud" in line or b"\\uD" in line:
         _refuse_surrogates(path, number, value)
@@ -106,7 +106,8 @@ def _decode(path: Path, number: int, line: bytes) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise PipelineError(
+        raise RowFault(
+            NOT_UTF8,
             "A line is not UTF-8",
             file=path,
             row=number,
@@ -116,8 +117,9 @@ def _decode(path: Path, number: int, line: bytes) -> str:
         ) from error
 
 
-def _not_json(path: Path, number: int, found: str) -> PipelineError:
-    return PipelineError(
+def _not_json(path: Path, number: int, found: str, reason: str = NOT_JSON) -> RowFault:
+    return RowFault(
+        reason,
         "A line is not one JSON object",
         file=path,
         row=number,
@@ -131,8 +133,11 @@ def _refuse_surrogates(path: Path, number: int, row: Row) -> None:
     for column, value in row.items():
         try:
             json.dumps({column: value}, ensure_ascii=False, default=str).encode("utf-8")
+        except RecursionError as error:
+            raise _not_json(path, number, "an object nested too deeply") from error
         except UnicodeEncodeError as error:
-            raise PipelineError(
+            raise RowFault(
+                LONE_SURROGATE,
                 "A text holds half of a surrogate pair",
                 file=path,
                 row=number,

@@ -63,10 +63,14 @@ class LineBlock:
         """One line as a row, strictly; None for a blank one.
 
         Raises:
-            PipelineError: If the line is not one JSON object in UTF-8.
+            RowFault: If the line is not one JSON object in UTF-8.
         """
         line = self.text[self.starts[place] : self.ends[place]]
         return parse_line(self.path, int(self.numbers[place]), line)
+
+    def raw(self, place: int) -> bytes:
+        """The line's bytes, without whitespace around them."""
+        return self.text[self.starts[place] : self.ends[place]].strip()
 
     def typed(self, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
         """The lines as columns; see :meth:`pipeline.sources.blocks.Block.typed`."""

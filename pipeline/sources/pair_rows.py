@@ -8,29 +8,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from pipeline.sources.columns import canonical_constraints, has_faulty_message, is_no_number, user_prompt
+from pipeline.sources.columns import (
+    canonical_constraints,
+    has_faulty_message,
+    has_faulty_order,
+    is_no_number,
+    user_prompt,
+)
+from pipeline.sources.faults import BAD_CONVERSATION, WRONG_TYPE
 from pipeline.sources.fields import (
     Parsed,
     Place,
     as_constraint,
     as_optional_number,
     as_optional_text,
-    as_text,
     required,
 )
 from pipeline.sources.jsonl import Row
+from pipeline.sources.messages import Messages, as_message, as_messages, check_order
 from pipeline.sources.shapes import MESSAGE_LIST, NUMBER, OBJECT, TEXT, Shape, as_records
 
 LABELS = ("chosen", "rejected")
 PROMPTS_DIFFER = "prompts_differ"
 DIFFERENT_PROMPTS = "chosen and rejected answer different prompts"
 
-Messages = list[dict[str, str]]
 _SHAPE = "a string, or a list of messages (role, content) that ends in the assistant's"
 
 
@@ -95,9 +100,10 @@ def _prompt(row: Row, column: str, place: Place) -> Messages:
     value = required(row, column, place, "the prompt, a string or a list of messages")
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
-    messages = _messages(value, column, place)
+    messages = as_messages(value, column, place)
     if not messages:
-        raise place.fault(column, value, "a string or a list of at least one message")
+        raise place.fault(column, value, "a string or a list of at least one message", BAD_CONVERSATION)
+    check_order(messages, column, place)
     return messages
 
 
@@ -107,32 +113,16 @@ def _side(row: Row, column: str, place: Place) -> tuple[Messages, str | None]:
     if value is None or isinstance(value, str):
         return [], value
     if not isinstance(value, list) or not value:
-        raise place.fault(column, value, _SHAPE)
+        raise place.fault(column, value, _SHAPE, BAD_CONVERSATION if value == [] else WRONG_TYPE)
     path = f"{column}[{len(value) - 1}]"
-    last = _message(value[-1], path, place)
+    last = as_message(value[-1], path, place)
     if last["role"] != "assistant":
-        raise place.fault(f"{path}.role", last["role"], "assistant, as the last message")
+        raise place.fault(f"{path}.role", last["role"], "assistant, as the last message", BAD_CONVERSATION)
     response = as_optional_text(last["content"], f"{path}.content", place)
-    return _messages(value[:-1], column, place), response
-
-
-def _messages(value: Any, path: str, place: Place) -> Messages:
-    if not isinstance(value, list):
-        raise place.fault(path, value, "a string or a list of messages")
-    messages = [_message(item, f"{path}[{index}]", place) for index, item in enumerate(value)]
-    for index, message in enumerate(messages):
-        as_text(message["content"], f"{path}[{index}].content", place)
-    return messages
-
-
-def _message(item: Any, path: str, place: Place) -> dict[str, Any]:
-    """One message's role and content; its other fields are left out."""
-    if not isinstance(item, dict):
-        raise place.fault(path, item, "a message with role and content")
-    role = as_text(required(item, "role", place, "who speaks", f"{path}.role"), f"{path}.role", place)
-    if role not in ("system", "user", "assistant"):
-        raise place.fault(f"{path}.role", role, "system, user or assistant")
-    return {"role": role, "content": required(item, "content", place, "the text", f"{path}.content")}
+    before = as_messages(value[:-1], column, place)
+    if before:
+        check_order(before, column, place)
+    return before, response
 
 
 # --- block by block -------------------------------------------------------------------------------------
@@ -242,7 +232,8 @@ def _records(
 def _is_no_prompt(prompt: pl.Expr, is_messages: bool) -> pl.Expr:
     if not is_messages:
         return prompt.is_null()
-    return prompt.is_null() | (prompt.list.len() == 0) | has_faulty_message(prompt)
+    is_empty = prompt.list.len() == 0
+    return prompt.is_null() | is_empty | has_faulty_message(prompt) | has_faulty_order(prompt)
 
 
 def _text_side(response: pl.Expr, null_may_be_missing: bool) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
@@ -262,5 +253,6 @@ def _message_side(messages: pl.Expr, null_may_be_missing: bool) -> tuple[pl.Expr
         | last.is_null()
         | (last.struct.field("role") != "assistant").fill_null(True)
         | has_faulty_message(before)
+        | has_faulty_order(before)
     )
     return before, response, is_faulty | response.is_null() if null_may_be_missing else is_faulty

@@ -20,7 +20,7 @@ from pipeline.sources import ultrafeedback_binarized as h4_binarized
 from pipeline.sources.blocks import BLOCK_BYTES
 from pipeline.sources.parquet_blocks import count_rows
 from pipeline.sources.raw_files import check_file
-from pipeline.sources.reading import Adapter, read_file
+from pipeline.sources.reading import Adapter, OnBad, read_file
 from pipeline.sources.tally import Tally
 from pipeline.tables import open_table
 
@@ -65,7 +65,8 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
         block_bytes: About how much raw text is read at once; nothing but memory depends on it.
 
     Raises:
-        PipelineError: If the source cannot be had or read, a row is not of its shape, or nothing is left.
+        PipelineError: If the source cannot be had or read, a row is not of its shape (with
+            ``on_bad_row: drop``: more rows than allowed), or nothing is left.
         OSError: If the outputs cannot be written.
     """
     adapter = _adapter(params)
@@ -89,8 +90,9 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
             lineage["score_column"] = params.score_column
         lineage["files"] = [{"name": name, "sha256": sha256_file(path)} for name, path in files.items()]
         with open_table(partial / "completions.parquet", COMPLETIONS, lineage) as table:
-            for completions in completion_blocks(files, adapter, tally, block_bytes):
+            for completions in completion_blocks(files, adapter, tally, block_bytes, params.on_bad_row):
                 table.write(completions)
+        tally.check_bad_share(params.max_bad_share)
         _check(tally, params.score_column)
         write_ledger(partial, tally.ledger)
         if params.kind == "sample":
@@ -120,7 +122,11 @@ def read_source(files: Mapping[str, Path], adapter: Adapter, block_bytes: int = 
 
 
 def completion_blocks(
-    files: Mapping[str, Path], adapter: Adapter, tally: Tally, block_bytes: int = BLOCK_BYTES
+    files: Mapping[str, Path],
+    adapter: Adapter,
+    tally: Tally,
+    block_bytes: int = BLOCK_BYTES,
+    on_bad: OnBad = "error",
 ) -> Iterator[pl.DataFrame]:
     """The completions table of raw files, block by block; those of one row lie in one block.
 
@@ -129,9 +135,10 @@ def completion_blocks(
         adapter: How their rows are read.
         tally: Takes the counts, and the rows that have no completions.
         block_bytes: About how much raw text is read at once.
+        on_bad: What to do with a row that is not of the adapter's shape: stop, or enter it in the ledger.
 
     Raises:
-        PipelineError: If a file cannot be read, or a row is not of the adapter's shape.
+        PipelineError: If a file cannot be read, or a row that is not to be dropped.
     """
     for name, path in files.items():
         check_file(path)
@@ -142,8 +149,8 @@ def completion_blocks(
             )
             task = display.begin(f"reading {name}", total, unit)
             before = 0
-            for block in read_file(path, adapter, block_bytes):
-                records = tally.identified(block).with_columns(file=pl.lit(name))
+            for block in read_file(path, adapter, block_bytes, on_bad):
+                records = tally.identified(block, name).with_columns(file=pl.lit(name))
                 yield records.select(list(COMPLETIONS.columns))
                 done = block.done if is_parquet else _megabytes(block.done)
                 display.done(task, done - before)

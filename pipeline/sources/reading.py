@@ -1,19 +1,24 @@
 """Raw files to records, block by block: the fast way where it is sure of a row, the strict way elsewhere.
 
-Blocks are parsed by a few threads at once and handed on in their order.
+Blocks are parsed by a few threads at once and handed on in their order. A row that cannot be read stops the
+reading, or, with ``on_bad="drop"``, becomes a record with a reason, as a row without completions does, and is
+described in :attr:`BlockRecords.bad`: so all bad rows of a file can be listed without stopping at any.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
+from pipeline.errors import PipelineError
 from pipeline.sources.blocks import BLOCK_BYTES, Block, Typed
+from pipeline.sources.faults import BadRow
 from pipeline.sources.fields import Parsed, Place
 from pipeline.sources.jsonl import Row
 from pipeline.sources.line_blocks import line_blocks
@@ -22,6 +27,9 @@ from pipeline.sources.raw_files import check_file, no_rows
 from pipeline.sources.row_ids import content_hashes
 from pipeline.sources.shapes import RECORDS, Shape
 from pipeline.workers import map_in_order
+
+OnBad = Literal["error", "drop"]
+"""What to do with a row that cannot be read: stop at it, or describe it and go on."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,8 @@ class BlockRecords:
         lines: The number of each row in the file, in order.
         read_singly: How many rows were read by the strict way.
         done: How much of the file has been read; see :attr:`Block.done`.
+        bad: The rows that cannot be read, in order. Each has a record too, with its reason; its id is made
+            of its raw bytes.
     """
 
     records: pl.DataFrame
@@ -54,6 +64,7 @@ class BlockRecords:
     lines: pl.Series
     read_singly: int
     done: int
+    bad: tuple[BadRow, ...] = ()
 
 
 def blocks_of(path: Path, shapes: tuple[Shape, ...] = (), block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -92,26 +103,34 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
         raise no_rows(path)
 
 
-def read_file(path: Path, adapter: Adapter, block_bytes: int = BLOCK_BYTES) -> Iterator[BlockRecords]:
+def read_file(
+    path: Path, adapter: Adapter, block_bytes: int = BLOCK_BYTES, on_bad: OnBad = "error"
+) -> Iterator[BlockRecords]:
     """A file's records in order, block by block.
+
+    Args:
+        path: The file.
+        adapter: How its rows are read.
+        block_bytes: About how much text is read at once.
+        on_bad: What to do with a row that cannot be read. Damage to the file itself is always an error.
 
     Raises:
         PipelineError: As :func:`read_rows`, and if a row does not have the adapter's shape.
     """
     is_empty = True
     blocks = blocks_of(path, adapter.shapes, block_bytes)
-    for block in map_in_order(lambda block: read_block(block, adapter), blocks):
+    for block in map_in_order(lambda block: read_block(block, adapter, on_bad), blocks):
         is_empty = is_empty and not block.lines.len()
         yield block
     if is_empty:
         raise no_rows(path)
 
 
-def read_block(block: Block, adapter: Adapter) -> BlockRecords:
+def read_block(block: Block, adapter: Adapter, on_bad: OnBad = "error") -> BlockRecords:
     """What a block says: read as columns where that is certain, else row by row.
 
     Raises:
-        PipelineError: If a row cannot be read or does not have the adapter's shape.
+        RowFault: If a row cannot be read or does not have the adapter's shape, unless bad rows are dropped.
     """
     is_sure = np.zeros(block.numbers.size, dtype=np.bool_)
     parts = []
@@ -119,7 +138,8 @@ def read_block(block: Block, adapter: Adapter) -> BlockRecords:
         records, sure = max(map(_converted, readings), key=lambda reading: reading[1].size)
         is_sure[sure] = True
         parts.append(records)
-    singly = [_strictly(block, int(place), adapter.parse) for place in np.flatnonzero(~is_sure)]
+    bad: list[BadRow] = []
+    singly = [_strictly(block, int(place), adapter.parse, on_bad, bad) for place in np.flatnonzero(~is_sure)]
     records = pl.concat(
         [
             pl.DataFrame(schema=RECORDS),
@@ -132,7 +152,7 @@ def read_block(block: Block, adapter: Adapter) -> BlockRecords:
     rows = records["row"].unique(maintain_order=True)
     lines = pl.Series("line", block.numbers, dtype=pl.Int64).gather(rows)
     count = sum(bool(row) for row in singly)
-    return BlockRecords(records, content_hashes(records), lines, count, block.done)
+    return BlockRecords(records, content_hashes(records), lines, count, block.done, tuple(bad))
 
 
 def _converted(reading: Typed) -> tuple[pl.DataFrame, Any]:
@@ -147,14 +167,28 @@ def _converted(reading: Typed) -> tuple[pl.DataFrame, Any]:
     return records.drop("doubtful"), sure
 
 
-def _strictly(block: Block, place: int, parse: Callable[[Row, Place], Parsed]) -> list[dict[str, Any]]:
-    """The records of one row; none if its line is blank."""
-    row = block.row(place)
-    if row is None:
-        return []
-    parsed = parse(row, Place(block.path, int(block.numbers[place])))
+def _strictly(
+    block: Block, place: int, parse: Callable[[Row, Place], Parsed], on_bad: OnBad, bad: list[BadRow]
+) -> list[dict[str, Any]]:
+    """The records of one row; none if its line is blank. A bad one that is dropped is appended to ``bad``."""
+    number = int(block.numbers[place])
+    try:
+        row = block.row(place)
+        if row is None:
+            return []
+        parsed = parse(row, Place(block.path, number))
+    except PipelineError as error:
+        if on_bad == "error":
+            raise
+        bad.append(BadRow.of(error, number))
+        parsed = _unread(block.raw(place), bad[-1].reason)
     shared = {"row": place, "reason": parsed.reason, "detail": parsed.detail}
     return [
         {**shared, "completion_index": index, **completion}
         for index, completion in enumerate(parsed.completions)
     ]
+
+
+def _unread(raw: bytes, reason: str) -> Parsed:
+    """A row of which nothing was read; a digest stands for its bytes, which may be many."""
+    return Parsed([{"prompt": [], "completion": hashlib.sha256(raw).hexdigest()}], reason)

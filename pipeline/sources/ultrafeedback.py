@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.schema import ASPECTS
 from pipeline.sources.columns import canonical_constraints, is_no_number, user_prompt
+from pipeline.sources.faults import BAD_VALUE, WRONG_TYPE
 from pipeline.sources.fields import (
     Completion,
     Parsed,
@@ -132,7 +133,9 @@ def _rating(annotation: Any, path: str, place: Place) -> float | None:
         except (ValueError, OverflowError):
             rating = math.nan
     if not 1.0 <= rating <= 5.0:
-        raise place.fault(path, annotation, 'a rating from "1" to "5", "N/A" or null')
+        is_value = isinstance(annotation, str | int | float) and not isinstance(annotation, bool)
+        reason = BAD_VALUE if is_value else WRONG_TYPE
+        raise place.fault(path, annotation, 'a rating from "1" to "5", "N/A" or null', reason)
     return rating
 
 

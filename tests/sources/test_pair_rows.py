@@ -9,7 +9,9 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.sources import argilla_binarized
+from pipeline.sources.faults import RowFault
 from pipeline.sources.fields import Parsed, Place
+from pipeline.sources.jsonl import Repeated
 from pipeline.sources.pair_rows import PROMPTS_DIFFER
 from pipeline.sources.ultrafeedback_binarized import ADAPTER
 
@@ -114,6 +116,51 @@ def test_a_fault_is_named(row: dict[str, Any], column: str) -> None:
     with pytest.raises(PipelineError) as caught:
         parse(row, PLACE)
     assert (caught.value.file, caught.value.row, caught.value.column) == ("pairs.jsonl", 3, column)
+
+
+@pytest.mark.parametrize(
+    ("before", "place", "found"),
+    [
+        (SYSTEM + SYSTEM + USER, 1, "system"),
+        (USER + SYSTEM + USER, 1, "system"),
+        (USER + says("Yes?"), 1, "assistant"),
+        (says("Yes?"), 0, "assistant"),
+        (SYSTEM, 0, "system"),
+    ],
+    ids=["two_systems", "late_system", "ends_with_assistant", "only_assistant", "only_system"],
+)
+def test_a_prompt_that_no_chat_has_is_refused(before: list[Any], place: int, found: str) -> None:
+    rows = {
+        "prompt": {"prompt": before, "chosen": "a", "rejected": "b"},
+        "chosen": {"chosen": before + says("a"), "rejected": before + says("b")},
+        "rejected": {"prompt": "Hi", "chosen": "a", "rejected": before + says("b")},
+    }
+    for column, row in rows.items():
+        with pytest.raises(RowFault) as caught:
+            parse(row)
+        error = caught.value
+        assert (error.reason, error.column) == ("bad_conversation", f"{column}[{place}].role")
+        assert error.found == f"str '{found}'"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"chosen": "a", "rejected": "b"}, "missing_field"),
+        ({"prompt": None, "chosen": "a", "rejected": "b"}, "null_value"),
+        ({"prompt": Repeated("prompt"), "chosen": "a", "rejected": "b"}, "repeated_key"),
+        ({"prompt": [], "chosen": "a", "rejected": "b"}, "bad_conversation"),
+        ({"prompt": "Hi", "chosen": [], "rejected": "b"}, "bad_conversation"),
+        ({"prompt": "Hi", "chosen": 3, "rejected": "b"}, "wrong_type"),
+        ({"prompt": "Hi", "chosen": USER, "rejected": "b"}, "bad_conversation"),
+        ({"prompt": [{"role": "tool", "content": ""}], "chosen": "a", "rejected": "b"}, "unknown_role"),
+        ({"prompt": "Hi", "chosen": "a", "rejected": "b", "score_chosen": float("inf")}, "not_finite"),
+    ],
+)
+def test_a_fault_has_a_reason(row: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RowFault) as caught:
+        parse(row)
+    assert caught.value.reason == reason
 
 
 # --- Argilla's names ------------------------------------------------------------------------------------
