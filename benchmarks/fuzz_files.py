@@ -1,0 +1,128 @@
+"""Files of damaged rows in every format that is read, with the number of rows in them where it is certain."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from benchmarks.mutations import damaged_file, mutated_line, mutated_row
+
+Row = dict[str, Any]
+
+
+def line_file(rows: Sequence[Row], random: Random, count: int, share: float = 0.5) -> tuple[bytes, int]:
+    """JSON Lines, some of them damaged.
+
+    Args:
+        rows: Sound ones.
+        random: Decides everything.
+        count: How many lines to start from; damage may make more of them, or fewer.
+        share: How many of them are damaged.
+
+    Returns:
+        The file and its number of lines that are not blank.
+    """
+    lines = [
+        mutated_line(row, random) if random.random() < share else json.dumps(row).encode()
+        for row in random.choices(rows, k=count)
+    ]
+    content = b"\n".join([b"{}", *lines])
+    return content, sum(bool(line.strip()) for line in content.split(b"\n"))
+
+
+def _table(rows: Sequence[Row], random: Random, count: int) -> pa.Table:
+    """Damaged rows as a table; of those that no common type holds the sound ones."""
+    chosen = random.choices(rows, k=count)
+    row = random.choice(rows)
+    for _ in range(20):
+        # Rows of one form, so that types agree; or all of them with the same damage.
+        alike = [row] * count if random.random() < 0.7 else chosen
+        state = random.getrandbits(32)
+        mutated = [
+            mutated_row(one, Random(state) if random.random() < 0.5 else random)
+            if random.random() < 0.5
+            else one
+            for one in alike
+        ]
+        try:
+            return _with_bad_texts(pa.Table.from_pylist(mutated), random)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError):
+            continue
+    return pa.Table.from_pylist([row] * count)
+
+
+def _with_bad_texts(table: pa.Table, random: Random) -> pa.Table:
+    """The table, in one of five with a text that is not UTF-8."""
+    texts = [name for name in table.schema.names if pa.types.is_string(table.schema.field(name).type)]
+    if not texts or random.random() < 0.8:
+        return table
+    name = random.choice(texts)
+    values = [None if value is None else value.encode() for value in table[name].to_pylist()]
+    values[random.randrange(len(values))] = b"a\xff"
+    bad = pa.array(values, pa.binary()).view(pa.string())
+    return table.set_column(table.schema.names.index(name), name, bad)
+
+
+def _parquet(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, int]:
+    table, sink = _table(rows, random, count), io.BytesIO()
+    if not table.num_columns:
+        table = pa.Table.from_pylist(list(rows)[:1] * count)
+    try:
+        pq.write_table(table, sink, row_group_size=random.choice([1, 5, count]))
+    except pa.ArrowException:
+        # Parquet has no objects without members.
+        sink = io.BytesIO()
+        pq.write_table(pa.table({"prompt": ["a"] * count}), sink)
+    return sink.getvalue(), count
+
+
+def _cut(pack: Callable[[bytes], bytes]) -> Callable[[Sequence[Row], Random, int], tuple[bytes, int | None]]:
+    """Packed lines, half of the files damaged themselves."""
+
+    def made(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, int | None]:
+        content, lines = line_file(rows, random, count)
+        whole = pack(content)
+        return (damaged_file(whole, random), None) if random.random() < 0.5 else (whole, lines)
+
+    return made
+
+
+def _broken_parquet(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, None]:
+    return damaged_file(_parquet(rows, random, count)[0], random), None
+
+
+def _broken_lines(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, None]:
+    return damaged_file(line_file(rows, random, count)[0], random), None
+
+
+_MAKERS: dict[str, Sequence[Callable[[Sequence[Row], Random, int], tuple[bytes, int | None]]]] = {
+    "jsonl": [_broken_lines],
+    "jsonl.gz": [_cut(lambda content: gzip.compress(content, mtime=0))],
+    "jsonl.zst": [_cut(zstandard.ZstdCompressor().compress)],
+    "parquet": [_parquet, _parquet, _broken_parquet],
+}
+FILES = tuple(_MAKERS)
+"""Extensions of the files that are made."""
+
+
+def packed(form: str, rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, int | None]:
+    """A file of damaged rows, or a damaged file of rows.
+
+    Args:
+        form: One of :data:`FILES`.
+        rows: Sound rows.
+        random: Decides everything.
+        count: How many to start from.
+
+    Returns:
+        The file and its number of rows; None where the damage may have changed it.
+    """
+    return random.choice(_MAKERS[form])(rows, random, count)

@@ -1,0 +1,80 @@
+"""Sound rows of every kind of source, a few of each form it takes: what the fuzz damages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.sources import argilla_binarized, hh_rlhf, ultrafeedback, ultrafeedback_binarized
+from pipeline.sources.reading import Adapter
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """A way of reading, and rows that it reads.
+
+    Attributes:
+        adapter: The way.
+        rows: The rows.
+    """
+
+    adapter: Adapter
+    rows: Sequence[Row]
+
+
+def _talk(*turns: str) -> list[Row]:
+    roles = ("user", "assistant")
+    return [{"role": roles[index % 2], "content": turn} for index, turn in enumerate(turns)]
+
+
+_SYSTEM = {"role": "system", "content": "Be brief."}
+_CONSTRAINT = {"kind": "end_with", "args": {"word": "so"}, "topic": ["a"]}
+
+
+def _rated(response: str, score: float, rating: Any) -> Row:
+    return {
+        "response": response,
+        "model": "m",
+        "overall_score": score,
+        "fine-grained_score": 4.25,
+        "critique": "Good.",
+        "annotations": {aspect: rating for aspect in ("honesty", "helpfulness", "truthfulness")},
+    }
+
+
+_RAW = [
+    {"source": "s", "instruction": "Wie geht's? 😀", "completions": [_rated("gut", 7, {"Rating": "4"}), _rated("", 2.5, {"Rating": "N/A"})]},
+    {"source": "s", "instruction": "q", "constraint": _CONSTRAINT, "completions": [_rated("a", 1, {"Rating": 3})]},
+    {"source": "s", "instruction": "q", "models": ["m"], "completions": [_rated("a", 1, "5"), _rated("b", 9, 2)]},
+    {"source": "s", "instruction": "none", "completions": []},
+]  # fmt: skip
+_PAIRS = [
+    {"prompt": "q", "chosen": "good", "rejected": "bad", "score_chosen": 8, "score_rejected": 2.5, "source": "s"},
+    {"prompt": "q", "chosen": _talk("q", "good"), "rejected": _talk("q", "bad"), "score_chosen": 8.0},
+    {"prompt": [_SYSTEM, *_talk("q")], "chosen": "good \u2028", "rejected": "bad", "constraint": _CONSTRAINT},
+    {"chosen": [_SYSTEM, *_talk("q", "a", "r", "good")], "rejected": [_SYSTEM, *_talk("q", "a", "r", "bad")]},
+]  # fmt: skip
+_ARGILLA = [
+    {"source": "s", "instruction": "q", "chosen_response": "good", "rejected_response": "bad", "chosen_avg_rating": 4.5, "rejected_avg_rating": 2, "chosen_model": "m"},
+    {"source": "s", "prompt": "q", "chosen": _talk("q", "good"), "rejected": _talk("q", "bad"), "chosen-rating": 4.5, "rejected-rating": 2.0, "chosen-model": "m", "rejected-model": "n"},
+]  # fmt: skip
+_TRANSCRIPTS = [
+    {"chosen": "\n\nHuman: q\n\nAssistant: good", "rejected": "\n\nHuman: q\n\nAssistant: bad"},
+    {
+        "chosen": "\n\nHuman: q\n\nAssistant: a\n\nHuman: r\n\nAssistant: é",
+        "rejected": "\n\nHuman: q\n\nAssistant: a\n\nHuman: r\n\nAssistant:",
+    },
+    {"chosen": "\n\nHuman: q", "rejected": "Assistant: x"},
+]
+
+SEEDS = {
+    "ultrafeedback": Seeds(ultrafeedback.adapter(), _RAW),
+    "ultrafeedback_scored": Seeds(ultrafeedback.adapter("fine-grained_score"), _RAW),
+    "ultrafeedback_binarized": Seeds(ultrafeedback_binarized.ADAPTER, _PAIRS),
+    "argilla_binarized": Seeds(argilla_binarized.ADAPTER, _ARGILLA),
+    "hh_rlhf": Seeds(hh_rlhf.ADAPTER, _TRANSCRIPTS),
+}
+"""By the name under which the fuzz reports them."""
