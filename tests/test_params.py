@@ -76,9 +76,9 @@ def test_a_value_out_of_range_is_named(values: dict[str, Any], key: str) -> None
 
 
 def test_paths_come_as_a_list() -> None:
-    assert parse_params({"source": {"path": "a.jsonl"}}).source.paths == [Path("a.jsonl")]
-    assert parse_params({"source": {"path": ["a", "b"]}}).source.paths == [Path("a"), Path("b")]
-    assert Params().source.paths == []
+    assert parse_params({"source": {"path": "a.jsonl"}}).source.entries == ["a.jsonl"]
+    assert parse_params({"source": {"path": ["a", "b"]}}).source.entries == ["a", "b"]
+    assert Params().source.entries == []
 
 
 @pytest.mark.parametrize(

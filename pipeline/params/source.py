@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -123,8 +122,8 @@ class SourceParams(Section):
     sample: SampleParams = SampleParams()
 
     @property
-    def paths(self) -> list[Path]:
-        """The local files named by ``path``, in order; empty when it is null."""
+    def entries(self) -> list[str]:
+        """What ``path`` names, in order: files, globs, folders and URLs; empty when it is null."""
         if self.path is None:
             return []
-        return [Path(p) for p in ([self.path] if isinstance(self.path, str) else self.path)]
+        return [self.path] if isinstance(self.path, str) else self.path

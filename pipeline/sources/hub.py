@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import errors, snapshot_download
+from huggingface_hub import HfApi, errors, snapshot_download
 
 from pipeline.errors import PipelineError
 from pipeline.params import HubParams
+from pipeline.sources.formats import EXTENSIONS
+from pipeline.sources.local_files import data_names
+from pipeline.sources.splits import files_of_split, words_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Home:
     patterns: tuple[str, ...]
 
 
-ANY_DATA = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
+ANY_DATA = tuple(f"*{end}" for end in EXTENSIONS)
+"""Names of data files in a repository that is no kind's home."""
 
 HOMES = {
     "ultrafeedback": Home(
@@ -82,21 +86,39 @@ def fetch(kind: str, hub: HubParams) -> Snapshot:
     is taken from the environment (``HF_TOKEN``).
 
     Args:
-        kind: The source kind, one of :data:`HOMES`.
-        hub: Repository and revision; null fields take the home of ``kind``.
+        kind: The source kind. Those of :data:`HOMES` have a repository; others need one in ``hub``.
+        hub: Repository, revision and split; null fields take the home of ``kind``, and all files.
 
     Raises:
-        PipelineError: If the repository or revision does not exist or may not be read, if the hub cannot be
-            reached and the cache lacks it, or if it holds no data files.
+        PipelineError: If no repository is named and the kind has none, if the repository, revision or split
+            does not exist or may not be read, if the hub cannot be reached and the cache lacks it, or if it
+            holds no data files.
     """
-    home = HOMES[kind]
-    repo = hub.repo or home.repo
-    revision = hub.revision or home.revision
-    patterns = home.patterns if repo == home.repo else ANY_DATA
-    folder = _download(repo, revision, patterns)
+    home = HOMES.get(kind)
+    repo = hub.repo or (home.repo if home else None)
+    revision = hub.revision or (home.revision if home else None)
+    if repo is None or revision is None:
+        raise PipelineError(
+            f"Rows of kind {kind} have no dataset of their own on the hub",
+            key="source.path",
+            found="null, and source.hub.repo is null too",
+            expected="where the rows are",
+            hint="Name a file, folder or URL in source.path, or a dataset in source.hub.repo and .revision",
+        )
+    patterns = home.patterns if home and repo == home.repo else ANY_DATA
+    folder = _download(repo, revision, _narrowed(patterns, hub.split))
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     # A cache filled by someone else may hold files beside those asked for.
-    wanted = sorted(name for name in names if any(fnmatch(name, pattern) for pattern in patterns))
+    wanted = data_names([name for name in names if _matches(name, patterns)])
+    if hub.split is not None:
+        where = f"The dataset {repo} at {revision}"
+        try:
+            wanted = files_of_split(wanted, hub.split, where)
+        except PipelineError:
+            # Only files that looked like the split's were downloaded: the hub knows of the others.
+            everything = data_names([name for name in _listed(repo, folder.name) if _matches(name, patterns)])
+            files_of_split(everything or wanted, hub.split, where)
+            raise
     if not wanted:
         raise PipelineError(
             f"The dataset {repo} at {revision} holds no data files",
@@ -105,6 +127,28 @@ def fetch(kind: str, hub: HubParams) -> Snapshot:
             hint="Name another dataset or revision, or download the files and name them in source.path",
         )
     return Snapshot(repo, folder.name, folder, [folder / name for name in wanted])
+
+
+def _narrowed(patterns: tuple[str, ...], split: str | None) -> tuple[str, ...]:
+    """Patterns of what has to be downloaded: all, or what may belong to a split."""
+    if split is None:
+        return patterns
+    if split == "train":
+        # It is all files, where no name holds a split.
+        return patterns
+    return tuple(f"*{word}*{end}" for word in words_of(split) for end in EXTENSIONS)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _listed(repo: str, commit: str) -> list[str]:
+    """The names of all files of a dataset; none where the hub does not say."""
+    try:
+        return list(HfApi().list_repo_files(repo, revision=commit, repo_type="dataset"))
+    except Exception:  # As for a download; the error that is raised anyway says enough without them.
+        return []
 
 
 def _download(repo: str, revision: str, patterns: tuple[str, ...]) -> Path:

@@ -3,83 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
-from pipeline.sources.arrow_rows import arrow_raw, arrow_row
-from pipeline.sources.blocks import Typed
-from pipeline.sources.jsonl import Row
+from pipeline.sources.batch_blocks import BLOCK_ROWS, BatchBlock, check_names
 from pipeline.sources.raw_files import AGAIN
 from pipeline.sources.shapes import OBJECT, Shape, fits
-
-BLOCK_ROWS = 1024
-
-
-@dataclass(frozen=True)
-class ParquetBlock:
-    """Rows of one Parquet file.
-
-    Attributes:
-        path: The file.
-        batch: The rows.
-        numbers: Each row's number in the file, from 1.
-        done: Rows read so far.
-    """
-
-    path: Path
-    batch: pa.RecordBatch
-    numbers: NDArray[np.int64]
-    done: int
-
-    def row(self, place: int) -> Row | None:
-        """One row as a dictionary.
-
-        Raises:
-            RowFault: If a text in it is not UTF-8, or a value cannot be read.
-        """
-        return arrow_row(self.batch, place, self.path, int(self.numbers[place]))
-
-    def raw(self, place: int) -> bytes:
-        """The row's values as JSON."""
-        return arrow_raw(self.batch, place)
-
-    def typed(self, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
-        """The rows as columns; see :meth:`pipeline.sources.blocks.Block.typed`."""
-        try:
-            self.batch.validate(full=True)
-        except pa.ArrowInvalid:
-            return
-        readings = [self._reading(shape) for shape in shapes if fits(self.batch.schema, shape)]
-        if readings:
-            yield readings
-
-    def _reading(self, shape: Shape) -> Typed:
-        places = np.arange(self.numbers.size)
-        doubtful = np.zeros(places.size, dtype=np.bool_)
-        columns: dict[str, pl.Series] = {"row": pl.Series(places, dtype=pl.UInt32)}
-        for wanted in shape.fields:
-            index = self.batch.schema.get_field_index(wanted.name)
-            if wanted.type.equals(OBJECT):
-                # Objects have no JSON text here; the strict way writes it.
-                columns[wanted.name] = pl.Series([None] * places.size, dtype=pl.String)
-                doubtful |= False if index < 0 else self.batch.column(index).is_valid().to_numpy(False)
-                continue
-            array = pa.nulls(places.size) if index < 0 else self.batch.column(index)
-            # Integers above 2^53 become the nearest float, as they do in Python.
-            columns[wanted.name] = pl.Series(pl.from_arrow(array.cast(wanted.type, safe=False)))
-        return Typed(places, pl.DataFrame(columns), shape, doubtful, null_may_be_missing=False)
 
 
 def parquet_blocks(
     path: Path, shapes: Sequence[Shape] = (), block_rows: int = BLOCK_ROWS
-) -> Iterator[ParquetBlock]:
+) -> Iterator[BatchBlock]:
     """A file's rows in blocks.
 
     Args:
@@ -89,16 +27,17 @@ def parquet_blocks(
         block_rows: Rows per block.
 
     Raises:
-        PipelineError: If the file is not whole Parquet.
+        PipelineError: If the file is not whole Parquet, or two columns have one name.
     """
     done = 0
     try:
         with pq.ParquetFile(path) as file:
+            check_names(path, file.schema_arrow)
             there = [shape for shape in shapes if fits(file.schema_arrow, shape)]
             columns = _columns(file, there) if there else None
             for batch in file.iter_batches(batch_size=block_rows, columns=columns):
                 first, done = done + 1, done + batch.num_rows
-                yield ParquetBlock(path, batch, np.arange(first, done + 1), done)
+                yield BatchBlock(path, batch, np.arange(first, done + 1), done)
     except (pa.ArrowException, OSError) as error:
         raise PipelineError(
             "A source file is not whole Parquet",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from pipeline.ledger import Ledger, stop_if_empty, write_funnel, write_ledger
 from pipeline.params import SourceParams
 from pipeline.progress import progress_bar
 from pipeline.schema import COMPLETIONS
-from pipeline.sources import argilla_binarized, generated, hh_rlhf, hub, ultrafeedback
+from pipeline.sources import argilla_binarized, generated, hh_rlhf, ultrafeedback
 from pipeline.sources import ultrafeedback_binarized as h4_binarized
 from pipeline.sources.blocks import BLOCK_BYTES
+from pipeline.sources.formats import format_of
+from pipeline.sources.locate import locate
 from pipeline.sources.parquet_blocks import count_rows
 from pipeline.sources.raw_files import check_file
 from pipeline.sources.reading import Adapter, OnBad, read_file
@@ -78,14 +80,10 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
             files = {generated.NAME: partial / generated.NAME}
             truths = generated.write_sample(params.sample, files[generated.NAME])
             lineage |= {"rows": params.sample.rows, "seed": params.sample.seed}
-        elif params.paths:
-            files = _names(params.paths)
         else:
-            snapshot = hub.fetch(params.kind, params.hub)
-            files = {path.relative_to(snapshot.folder).as_posix(): path for path in snapshot.files}
-            lineage |= {"repo": snapshot.repo, "commit": snapshot.commit}
-        for path in files.values():
-            check_file(path)
+            located = locate(params)
+            files = located.files
+            lineage |= located.lineage
         if params.score_column is not None:
             lineage["score_column"] = params.score_column
         lineage["files"] = [{"name": name, "sha256": sha256_file(path)} for name, path in files.items()]
@@ -143,16 +141,14 @@ def completion_blocks(
     for name, path in files.items():
         check_file(path)
         with progress_bar() as display:
-            is_parquet = path.suffix == ".parquet"
-            total, unit = (
-                (count_rows(path), "rows") if is_parquet else (_megabytes(path.stat().st_size), "MB")
-            )
-            task = display.begin(f"reading {name}", total, unit)
+            has_rows = format_of(path).kind == "parquet"
+            total = count_rows(path) if has_rows else _megabytes(path.stat().st_size)
+            task = display.begin(f"reading {name}", total, "rows" if has_rows else "MB")
             before = 0
             for block in read_file(path, adapter, block_bytes, on_bad):
                 records = tally.identified(block, name).with_columns(file=pl.lit(name))
                 yield records.select(list(COMPLETIONS.columns))
-                done = block.done if is_parquet else _megabytes(block.done)
+                done = block.done if has_rows else _megabytes(block.done)
                 display.done(task, done - before)
                 before = done
 
@@ -198,16 +194,3 @@ def _check(tally: Tally, score_column: str | None) -> None:
             expected="a number beside the response of at least one completion",
             hint="Correct the name, or set it to null if binarize.score is not named",
         )
-
-
-def _names(paths: Sequence[Path]) -> dict[str, Path]:
-    """What tables call the files: the bare name, which is the same on every machine, unless two share it."""
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise PipelineError(
-            "A source file is named twice",
-            key="source.path",
-            found=", ".join(map(str, paths)),
-            expected="each file once",
-        )
-    bare = [path.name for path in paths]
-    return {(path.as_posix() if bare.count(path.name) > 1 else path.name): path for path in paths}

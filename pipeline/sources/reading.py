@@ -17,9 +17,13 @@ import numpy as np
 import polars as pl
 
 from pipeline.errors import PipelineError
+from pipeline.sources.arrow_blocks import arrow_blocks
 from pipeline.sources.blocks import BLOCK_BYTES, Block, Typed
+from pipeline.sources.csv_blocks import csv_blocks
 from pipeline.sources.faults import BadRow
 from pipeline.sources.fields import Parsed, Place
+from pipeline.sources.formats import format_of
+from pipeline.sources.json_blocks import json_blocks
 from pipeline.sources.jsonl import Row
 from pipeline.sources.line_blocks import line_blocks
 from pipeline.sources.parquet_blocks import parquet_blocks
@@ -71,7 +75,7 @@ def blocks_of(path: Path, shapes: tuple[Shape, ...] = (), block_bytes: int = BLO
     """A raw file in blocks, as its name says what it is.
 
     Args:
-        path: A ``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst`` or ``.parquet`` file.
+        path: A file whose name ends in one of :data:`~pipeline.sources.formats.EXTENSIONS`.
         shapes: What the rows may be read as; decides what is read of a Parquet file.
         block_bytes: About how much text is in a block.
 
@@ -79,18 +83,27 @@ def blocks_of(path: Path, shapes: tuple[Shape, ...] = (), block_bytes: int = BLO
         PipelineError: If the file is missing, of another kind, cut off or damaged.
     """
     check_file(path)
-    if path.suffix == ".parquet":
-        yield from parquet_blocks(path, shapes)
-    else:
-        yield from line_blocks(path, block_bytes)
+    match format_of(path).kind:
+        case "parquet":
+            yield from parquet_blocks(path, shapes)
+        case "arrow":
+            yield from arrow_blocks(path)
+        case "json":
+            yield from json_blocks(path, block_bytes)
+        case "csv" | "tsv":
+            yield from csv_blocks(path, block_bytes)
+        case "jsonl":
+            yield from line_blocks(path, block_bytes)
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """A file's rows in order, strictly and one by one, each with its 1-based row or line number.
+    """A file's rows in order, strictly and one by one, each with its number from 1.
+
+    It is the line in JSON Lines, CSV and TSV (that on which the row begins), the row in other formats.
 
     Raises:
-        PipelineError: If the file is missing, empty, cut off, of another kind, or a line is not one JSON
-            object in UTF-8; with the file, the row and what was found there.
+        PipelineError: If the file is missing, empty, cut off, of another kind, or a row cannot be read; with
+            the file, the row and what was found there.
     """
     is_empty = True
     for block in blocks_of(path):

@@ -130,7 +130,7 @@ def test_a_project_is_the_default_one_with_another_source(tmp_path: Path) -> Non
     rows, benchmark = tmp_path / files.CORPUS, tmp_path / files.BENCHMARK
     line.make_project(tmp_path, rows, benchmark)
     params = load_params(tmp_path / "params.yaml")
-    assert (params.source.kind, params.source.paths) == ("ultrafeedback", [rows])
+    assert (params.source.kind, params.source.entries) == ("ultrafeedback", [str(rows)])
     assert [listed.path for listed in params.decontaminate.benchmarks] == [str(benchmark)]
     changed = yaml.safe_load((tmp_path / "params.yaml").read_text("utf-8"))
     same = [name for name, section in Params().model_dump(by_alias=True).items() if changed[name] == section]

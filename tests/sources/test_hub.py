@@ -12,6 +12,7 @@ from huggingface_hub import constants, errors
 
 from pipeline.errors import PipelineError
 from pipeline.params import HubParams, SourceParams
+from pipeline.params.source import PRIVATE_KINDS
 from pipeline.sources import hub
 from pipeline.sources.hub import HOMES, fetch
 
@@ -74,7 +75,8 @@ def test_every_home_is_pinned_and_its_files_are_found_in_a_cache(cache: Path, ki
 
 
 def test_every_kind_that_is_not_generated_has_a_home() -> None:
-    assert set(HOMES) == set(get_args(SourceParams.model_fields["kind"].annotation)) - {"sample"}
+    kinds = set(get_args(SourceParams.model_fields["kind"].annotation))
+    assert set(HOMES) == kinds - {"sample", *PRIVATE_KINDS}
 
 
 def test_the_four_pair_folders_of_hh_rlhf_are_read_and_the_red_teams_is_not(cache: Path) -> None:
@@ -87,11 +89,11 @@ def test_the_four_pair_folders_of_hh_rlhf_are_read_and_the_red_teams_is_not(cach
 
 
 def test_a_branch_is_resolved_to_its_commit(cache: Path) -> None:
-    names = ["a.jsonl", "b.jsonl.gz", "c/d.parquet", "e.jsonl.zst", "f.csv"]
+    names = ["a.jsonl", "b.jsonl.gz", "c/d.parquet", "e.jsonl.zst", "f.csv", "g.txt", "dataset_info.json"]
     fill(cache, "me/data", COMMIT, names, ref="main")
     found = fetch("ultrafeedback", HubParams(repo="me/data", revision="main"))
     assert (found.repo, found.commit) == ("me/data", COMMIT)
-    assert [path.relative_to(found.folder).as_posix() for path in found.files] == sorted(names[:4])
+    assert [path.relative_to(found.folder).as_posix() for path in found.files] == names[:5]
 
 
 def test_without_network_and_cache_the_error_says_what_to_do(cache: Path) -> None:

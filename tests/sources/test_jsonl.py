@@ -140,6 +140,12 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, name: str, keep: float) -> No
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
 def test_a_file_that_is_not_compressed_is_refused(tmp_path: Path, name: str) -> None:
+    kind = {"a.jsonl.gz": "gzip", "a.jsonl.zst": "zstd"}[name]
+    with pytest.raises(PipelineError, match="not what its name says") as caught:
+        read(written(tmp_path / name, b'{"a": 1}\n'))
+    assert caught.value.found == "plain text"
+    assert caught.value.expected == f"{kind}, as its name ends in .jsonl.{name[-3:].strip('.')}"
+    # Text in other letters is not told apart from damaged bytes.
     with pytest.raises(PipelineError, match="cut off or damaged"):
         read(written(tmp_path / name, LINES))
 
@@ -182,9 +188,12 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "folder.jsonl")
 
 
-@pytest.mark.parametrize(("name", "found"), [("a.csv", ".csv"), ("a", "no extension"), ("a.json", ".json")])
+@pytest.mark.parametrize(("name", "found"), [("a.yaml", ".yaml"), ("a", "no extension"), ("a.b.C", ".c")])
 def test_an_unknown_extension_is_refused(tmp_path: Path, name: str, found: str) -> None:
     with pytest.raises(PipelineError, match="unknown kind") as caught:
         read(written(tmp_path / name, LINES))
     assert caught.value.found == found
-    assert caught.value.expected == "one of .jsonl, .jsonl.gz, .jsonl.zst, .parquet"
+    assert caught.value.expected == (
+        "one of .jsonl, .ndjson, .json, .csv, .tsv, .parquet, .arrow, .feather; "
+        "the text formats also with .gz or .zst behind"
+    )
