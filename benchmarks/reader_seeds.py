@@ -46,21 +46,59 @@ def _rated(response: str, score: float, rating: Any) -> Row:
 
 
 _RAW = [
-    {"source": "s", "instruction": "Wie geht's? 😀", "completions": [_rated("gut", 7, {"Rating": "4"}), _rated("", 2.5, {"Rating": "N/A"})]},
-    {"source": "s", "instruction": "q", "constraint": _CONSTRAINT, "completions": [_rated("a", 1, {"Rating": 3})]},
-    {"source": "s", "instruction": "q", "models": ["m"], "completions": [_rated("a", 1, "5"), _rated("b", 9, 2)]},
+    {
+        "source": "s",
+        "instruction": "Wie geht's? 😀",
+        "completions": [_rated("gut", 7, {"Rating": "4"}), _rated("", 2.5, {"Rating": "N/A"})],
+    },
+    {
+        "source": "s",
+        "instruction": "q",
+        "constraint": _CONSTRAINT,
+        "completions": [_rated("a", 1, {"Rating": 3})],
+    },
+    {
+        "source": "s",
+        "instruction": "q",
+        "models": ["m"],
+        "completions": [_rated("a", 1, "5"), _rated("b", 9, 2)],
+    },
     {"source": "s", "instruction": "none", "completions": []},
-]  # fmt: skip
+]
 _PAIRS = [
-    {"prompt": "q", "chosen": "good", "rejected": "bad", "score_chosen": 8, "score_rejected": 2.5, "source": "s"},
+    {
+        "prompt": "q",
+        "chosen": "good",
+        "rejected": "bad",
+        "score_chosen": 8,
+        "score_rejected": 2.5,
+        "source": "s",
+    },
     {"prompt": "q", "chosen": _talk("q", "good"), "rejected": _talk("q", "bad"), "score_chosen": 8.0},
     {"prompt": [_SYSTEM, *_talk("q")], "chosen": "good \u2028", "rejected": "bad", "constraint": _CONSTRAINT},
     {"chosen": [_SYSTEM, *_talk("q", "a", "r", "good")], "rejected": [_SYSTEM, *_talk("q", "a", "r", "bad")]},
-]  # fmt: skip
+]
 _ARGILLA = [
-    {"source": "s", "instruction": "q", "chosen_response": "good", "rejected_response": "bad", "chosen_avg_rating": 4.5, "rejected_avg_rating": 2, "chosen_model": "m"},
-    {"source": "s", "prompt": "q", "chosen": _talk("q", "good"), "rejected": _talk("q", "bad"), "chosen-rating": 4.5, "rejected-rating": 2.0, "chosen-model": "m", "rejected-model": "n"},
-]  # fmt: skip
+    {
+        "source": "s",
+        "instruction": "q",
+        "chosen_response": "good",
+        "rejected_response": "bad",
+        "chosen_avg_rating": 4.5,
+        "rejected_avg_rating": 2,
+        "chosen_model": "m",
+    },
+    {
+        "source": "s",
+        "prompt": "q",
+        "chosen": _talk("q", "good"),
+        "rejected": _talk("q", "bad"),
+        "chosen-rating": 4.5,
+        "rejected-rating": 2.0,
+        "chosen-model": "m",
+        "rejected-model": "n",
+    },
+]
 _TRANSCRIPTS = [
     {"chosen": "\n\nHuman: q\n\nAssistant: good", "rejected": "\n\nHuman: q\n\nAssistant: bad"},
     {

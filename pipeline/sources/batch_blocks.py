@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
+from pipeline.sources.arrow_rows import arrow_raw, arrow_row
 from pipeline.sources.blocks import Typed
 from pipeline.sources.jsonl import Row
 from pipeline.sources.shapes import OBJECT, Shape, fits
@@ -40,20 +41,13 @@ class BatchBlock:
         """One row as a dictionary.
 
         Raises:
-            PipelineError: If a text in it is not UTF-8.
+            RowFault: If a text in it is not UTF-8, or a value cannot be read.
         """
-        try:
-            (row,) = self.batch.slice(place, 1).to_pylist()
-        except UnicodeDecodeError as error:
-            raise PipelineError(
-                "A table holds a text that is not UTF-8",
-                file=self.path,
-                row=int(self.numbers[place]),
-                found=str(error),
-                expected="text in UTF-8",
-                hint="Write the file again with valid text",
-            ) from error
-        return dict(row)
+        return arrow_row(self.batch, place, self.path, int(self.numbers[place]))
+
+    def raw(self, place: int) -> bytes:
+        """The row's values as JSON."""
+        return arrow_raw(self.batch, place)
 
     def typed(self, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
         """The rows as columns; see :meth:`pipeline.sources.blocks.Block.typed`."""

@@ -16,11 +16,12 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.sources.blocks import BLOCK_BYTES
 from pipeline.sources.encodings import convert_hint
+from pipeline.sources.faults import BAD_VALUE, NOT_UTF8, WRONG_CELLS, RowFault
 from pipeline.sources.formats import format_of
 from pipeline.sources.jsonl import Row
 from pipeline.sources.line_blocks import line_blocks
 from pipeline.sources.raw_files import LONGEST_ROW, too_long
-from pipeline.sources.row_blocks import RowBlock
+from pipeline.sources.row_blocks import RowBlock, raw_json
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """What may part the cells of a .csv file, in order of preference; those of a .tsv file are parted by tabs."""
@@ -49,18 +50,22 @@ def csv_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[RowBlock]
     header = _header(lines)
     if header is None:
         return
-    rows: list[Row | PipelineError] = []
+    rows: list[Row | RowFault] = []
+    unread: dict[int, bytes] = {}
     numbers: list[int] = []
     size = 0
     for number, cells in _records(lines, header.delimiter):
-        rows.append(header.row(path, number, cells))
+        row = header.row(path, number, cells)
+        if isinstance(row, RowFault):
+            unread[len(rows)] = raw_json(cells)
+        rows.append(row)
         numbers.append(number)
         size += sum(map(len, cells))
         if len(rows) == _BLOCK_ROWS or size >= block_bytes:
-            yield RowBlock(path, rows, np.array(numbers, dtype=np.int64), lines.done)
-            rows, numbers, size = [], [], 0
+            yield RowBlock(path, rows, np.array(numbers, dtype=np.int64), lines.done, unread)
+            rows, unread, numbers, size = [], {}, [], 0
     if rows:
-        yield RowBlock(path, rows, np.array(numbers, dtype=np.int64), lines.done)
+        yield RowBlock(path, rows, np.array(numbers, dtype=np.int64), lines.done, unread)
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,11 @@ class _Header:
     names: list[str]
     delimiter: str
 
-    def row(self, path: Path, number: int, cells: list[str]) -> Row | PipelineError:
+    def row(self, path: Path, number: int, cells: list[str]) -> Row | RowFault:
         """The cells under their names, or what is wrong with them."""
         if len(cells) != len(self.names):
-            return PipelineError(
+            return RowFault(
+                WRONG_CELLS,
                 "A row has another number of cells than the header",
                 file=path,
                 row=number,
@@ -201,9 +207,10 @@ def _is_decoded(text: str) -> bool:
     return text.isascii() or not any(ord(letter) in _UNDECODED for letter in text)
 
 
-def _bad_text(path: Path, number: int, column: str | None, text: str) -> PipelineError:
+def _bad_text(path: Path, number: int, column: str | None, text: str) -> RowFault:
     if "\0" in text:
-        return PipelineError(
+        return RowFault(
+            BAD_VALUE,
             "A cell holds a NUL byte",
             file=path,
             row=number,
@@ -213,7 +220,8 @@ def _bad_text(path: Path, number: int, column: str | None, text: str) -> Pipelin
             hint="Write the file again, or take out the row",
         )
     place = next(place for place, letter in enumerate(text) if ord(letter) in _UNDECODED)
-    return PipelineError(
+    return RowFault(
+        NOT_UTF8,
         "A cell is not UTF-8",
         file=path,
         row=number,

@@ -14,6 +14,7 @@ from pipeline.errors import PipelineError
 NOT_UTF8 = "not_utf8"
 NOT_JSON = "not_json"
 NOT_AN_OBJECT = "not_an_object"
+WRONG_CELLS = "wrong_cells"
 LONE_SURROGATE = "lone_surrogate"
 REPEATED_KEY = "repeated_key"
 MISSING_FIELD = "missing_field"
@@ -29,6 +30,7 @@ REASONS = {
     NOT_UTF8: "its bytes are not UTF-8",
     NOT_JSON: "its line is not JSON",
     NOT_AN_OBJECT: "its line is JSON, but no object",
+    WRONG_CELLS: "it has more or fewer cells than the header",
     LONE_SURROGATE: "a text holds half of a surrogate pair",
     REPEATED_KEY: "a key that is read stands twice in one object",
     MISSING_FIELD: "a field is not there",

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.sources.jsonl import Row, loads, refuse_surrogates
 from pipeline.sources.raw_files import DAMAGED, damaged, open_stream
-from pipeline.sources.row_blocks import RowBlock
+from pipeline.sources.row_blocks import RowBlock, raw_json
 
 LARGEST_DOCUMENT = 512 << 20
 """Bytes of text that one object may have: it is read whole, and takes some times as much memory."""
@@ -38,7 +38,12 @@ def document_blocks(path: Path) -> Iterator[RowBlock]:
         part = rows[first : first + _BLOCK_ROWS]
         numbers = np.arange(first + 1, first + 1 + len(part))
         checked = [_checked(path, int(number), row) for number, row in zip(numbers, part, strict=True)]
-        yield RowBlock(path, checked, numbers, size)
+        unread = {
+            place: raw_json(row)
+            for place, row in enumerate(part)
+            if isinstance(checked[place], PipelineError)
+        }
+        yield RowBlock(path, checked, numbers, size, unread)
 
 
 def _document(path: Path) -> Row:

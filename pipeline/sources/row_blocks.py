@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,14 @@ class RowBlock:
         rows: Each a row, or what is wrong with it.
         numbers: Each row's number in the file.
         done: Bytes of the file (as it lies on the disk) read so far.
+        unread: What the file holds of those that something is wrong with, by their places.
     """
 
     path: Path
     rows: Sequence[Row | PipelineError]
     numbers: NDArray[np.int64]
     done: int
+    unread: Mapping[int, bytes] = field(default_factory=dict)
 
     def row(self, place: int) -> Row | None:
         """One row as a dictionary.
@@ -42,6 +45,18 @@ class RowBlock:
             raise row
         return row
 
+    def raw(self, place: int) -> bytes:
+        """What the file holds of a row, as JSON."""
+        return self.unread[place] if place in self.unread else raw_json(self.rows[place])
+
     def typed(self, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
         """Nothing: every row is read strictly."""
         return iter(())
+
+
+def raw_json(row: object) -> bytes:
+    """A row, or its cells, as JSON that also has a form for what is no character."""
+    try:
+        return json.dumps(row, default=str).encode()
+    except RecursionError:
+        return b"nested too deeply"

@@ -29,6 +29,9 @@ _OBJECT = rf'\{{(?:[^{{}}"]|{_STRING}|{_FLAT})*\}}'
 # Escapes that may spell a lower-case letter, and so a key.
 _SPELT_LETTER = r"\\u00[67]"
 
+FEWEST_HALVED = 256
+"""Lines below which reading them one by one costs less than to go on looking for the one at fault."""
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -67,7 +70,7 @@ class Lines:
 
 
 def halved(lines: Lines, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
-    """Readings of the lines; where there is none, of their halves, down to one line.
+    """Readings of the lines; where there is none, of their halves, down to :data:`FEWEST_HALVED`.
 
     Args:
         lines: Lines that each start and end as an object does.
@@ -81,7 +84,7 @@ def halved(lines: Lines, shapes: Sequence[Shape]) -> Iterator[list[Typed]]:
         if readings:
             yield readings
             return
-    if len(lines) > 1:
+    if len(lines) >= FEWEST_HALVED:
         middle = len(lines) // 2
         yield from halved(lines.part(0, middle), shapes)
         yield from halved(lines.part(middle, len(lines)), shapes)

@@ -197,7 +197,7 @@ def check_refused(tmp_path: Path, case: BadFile, on_bad_row: str, **params: Any)
 
 
 def among(good: Callable[[int], Row], bad: Sequence[BadLine]) -> tuple[bytes, list[int]]:
-    """A file in which a good row stands before, between and behind the bad ones, and the bad rows' numbers."""
+    """A file with a good row before, between and behind the bad ones, and the numbers of these."""
     lines = [jsonl([good(0)])]
     for number, case in enumerate(bad, start=1):
         lines += [case.line + b"\n", jsonl([good(number)])]

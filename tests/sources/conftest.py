@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.sources import typed_lines
 from pipeline.sources.fields import Place
 from pipeline.sources.reading import Adapter, read_file, read_rows
 from pipeline.sources.shapes import RECORDS
@@ -83,7 +84,10 @@ def read_both_ways() -> Callable[..., Outcome]:
     """Read a file block by block and row by row, check that both come to the same, and give it."""
 
     def read(path: Path, adapter: Adapter, block_bytes: int = 1 << 20) -> Outcome:
-        slow, fast = row_by_row(path, adapter), in_blocks(path, adapter, block_bytes)
+        # Few rows are to be read as columns, too.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(typed_lines, "FEWEST_HALVED", 2)
+            slow, fast = row_by_row(path, adapter), in_blocks(path, adapter, block_bytes)
         assert fast.fault == slow.fault
         assert fast.lines == slow.lines
         if slow.records is not None:

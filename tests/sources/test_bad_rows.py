@@ -220,16 +220,6 @@ def test_values_and_names_that_python_has_no_room_for(tmp_path: Path) -> None:
         assert block.hashes.n_unique() == 2
 
 
-def test_a_column_that_is_there_twice_has_no_value(tmp_path: Path) -> None:
-    path = tmp_path / "mine.parquet"
-    texts = [pa.array(["a"])] * 4
-    pq.write_table(pa.Table.from_arrays(texts, names=["prompt", "chosen", "chosen", "rejected"]), path)
-    (block,) = read_file(path, ADAPTER, on_bad="drop")
-    assert block.bad == (
-        BadRow(1, "repeated_key", FIELD, "chosen", "the key 'chosen' twice in one object", RESPONSE),
-    )
-
-
 def test_a_trace_and_the_report_tell_of_a_bad_row(tmp_path: Path, source: Path) -> None:
     completions, ledger, _ = pulled(tmp_path, source)
     entry = ledger.row(by_predicate=pl.col("reason") == "not_utf8", named=True)

@@ -12,8 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources import argilla_binarized, hh_rlhf, sample, ultrafeedback, ultrafeedback_binarized
-from pipeline.sources.reading import Adapter
+from pipeline.sources import (
+    argilla_binarized,
+    hh_rlhf,
+    sample,
+    typed_lines,
+    ultrafeedback,
+    ultrafeedback_binarized,
+)
+from pipeline.sources.reading import Adapter, read_file
 
 Read = Callable[..., Any]
 
@@ -213,17 +220,21 @@ def test_only_the_rows_that_need_it_are_read_singly(tmp_path: Path, read_both_wa
         assert read_both_ways(path, hh_rlhf.ADAPTER, block_bytes).read_singly == 3
 
 
-def test_a_row_of_another_type_costs_no_other_row_the_fast_way(tmp_path: Path, read_both_ways: Read) -> None:
+@pytest.mark.parametrize(("fewest", "singly"), [(2, 1), (256, 125)])
+def test_a_row_of_another_type_costs_few_others_the_fast_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fewest: int, singly: int
+) -> None:
+    monkeypatch.setattr(typed_lines, "FEWEST_HALVED", fewest)
     row = {"source": "s", "instruction": "i", "completions": []}
     item = {"response": "r", "model": "m", "overall_score": 1, "annotations": {"honesty": {"Rating": "3"}}}
     listed = {**item, "annotations": {"honesty": [{"Rating": "4"}]}}
-    rows = [{**row, "completions": [listed if place == 77 else item]} for place in range(100)]
+    rows = [{**row, "completions": [listed if place == 77 else item]} for place in range(1000)]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for block_bytes in (1000, 1 << 20):
-        outcome = read_both_ways(path, ultrafeedback.adapter(), block_bytes)
-        assert outcome.read_singly == 1
-        assert outcome.completions["honesty"].to_list() == [3.0] * 77 + [4.0] + [3.0] * 22
+    (block,) = read_file(path, ultrafeedback.adapter())
+    # Halves of 1,000 rows: 500, 250, and those of 125 are halved no more.
+    assert block.read_singly == singly
+    assert block.records["honesty"].to_list() == [3.0] * 77 + [4.0] + [3.0] * 922
 
 
 @pytest.mark.parametrize("rating", ["3", 3, {"Rating": "3"}, {"Rating": 3}, {"Rating": 3.0, "Rationale": ""}])
