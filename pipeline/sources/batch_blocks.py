@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +80,18 @@ def check_names(path: Path, schema: pa.Schema) -> None:
     """Refuse a table of which a row could not say what is in it.
 
     Raises:
-        PipelineError: If two columns have the same name.
+        PipelineError: If two columns have the same name, or a name is not UTF-8.
     """
+    try:
+        _read_names(schema)
+    except UnicodeDecodeError as error:
+        raise PipelineError(
+            "A table has a column whose name is not UTF-8",
+            file=path,
+            found=str(error),
+            expected="names in UTF-8",
+            hint="Rename the column",
+        ) from error
     twice = sorted(name for name, count in Counter(schema.names).items() if count > 1)
     if twice:
         raise PipelineError(
@@ -91,3 +101,10 @@ def check_names(path: Path, schema: pa.Schema) -> None:
             expected="a name of its own for each column",
             hint="Rename or take out one of them",
         )
+
+
+def _read_names(fields: Iterable[pa.Field]) -> None:
+    """Ask for every name, also of fields within fields."""
+    for field in fields:
+        field.name  # noqa: B018 - asking is what fails
+        _read_names(field.type.field(place) for place in range(field.type.num_fields))

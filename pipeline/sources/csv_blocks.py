@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -140,9 +141,8 @@ class _Lines:
                 yield block.text[start : end + 1].decode("utf-8", "surrogateescape")
 
 
-def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Records that are not blank, each with the number of its first line."""
-    assert isinstance(lines, _Lines)
     csv.field_size_limit(LONGEST_ROW)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -167,8 +167,16 @@ def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[s
 
 def _header(lines: _Lines) -> _Header | None:
     """The header of a file; None if the file is empty or blank. The lines go on behind it."""
-    found = [record for delimiter in _choices(lines.path) if (record := _first(lines.path, delimiter))]
+    found: list[tuple[_Header, int]] = []
+    faults: list[PipelineError] = []
+    for delimiter in _choices(lines.path):
+        try:
+            found += _first(lines.path, delimiter)
+        except PipelineError as error:
+            faults.append(error)
     if not found:
+        if faults:
+            raise faults[0]
         return None
     # The first of those with the most columns.
     header, taken = max(found, key=lambda one: len(one[0].names))
@@ -195,12 +203,10 @@ def _choices(path: Path) -> list[str]:
     return ["\t"] if format_of(path).kind == "tsv" else list(DELIMITERS)
 
 
-def _first(path: Path, delimiter: str) -> tuple[_Header, int] | None:
-    """The header that a delimiter gives, and how many lines it ends after; None if there is none."""
+def _first(path: Path, delimiter: str) -> list[tuple[_Header, int]]:
+    """The header that a delimiter gives, and how many lines it ends after; nothing if there is none."""
     lines = _Lines(path, 1 << 16)
-    for _, cells in _records(lines, delimiter):
-        return _Header(cells, delimiter), lines.number
-    return None
+    return [(_Header(cells, delimiter), lines.number) for _, cells in islice(_records(lines, delimiter), 1)]
 
 
 def _is_decoded(text: str) -> bool:

@@ -12,7 +12,8 @@ from pipeline.sources import hub
 from pipeline.sources.file_names import named_files
 from pipeline.sources.local_files import Named, local_files
 from pipeline.sources.raw_files import check_file
-from pipeline.sources.remote_files import CACHE, is_url, local_path, remote_files
+from pipeline.sources.remote_files import CACHE, remote_files
+from pipeline.sources.urls import is_url, local_path
 
 
 @dataclass(frozen=True)

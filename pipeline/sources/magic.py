@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -60,11 +61,20 @@ def recognised(head: bytes) -> str | None:
     if head.lstrip()[:20].lower().startswith(_WEB_PAGES):
         return "a web page"
     # Before the others: a column may be called PAR1.
-    if head and head.isascii() and all(byte >= 0x20 or byte in b"\t\r\n" for byte in head):
+    if head and _is_text(head):
         return _TEXT
     if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
         return "bzip2"
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes are UTF-8, perhaps cut off within a letter, without control characters."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(letter >= " " or letter in "\t\r\n" for letter in text)
 
 
 def check_content(path: Path, kind: Format, head: bytes, is_unpacked: bool) -> None:

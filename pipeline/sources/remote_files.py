@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.callbacks import Callback
@@ -19,6 +18,7 @@ from pipeline.files import atomic_file, content_id
 from pipeline.progress import ProgressDisplay, progress_bar
 from pipeline.sources.formats import EXTENSIONS, format_of
 from pipeline.sources.local_files import data_names
+from pipeline.sources.urls import bare_name, check_url, is_web, without_secrets
 
 CACHE = Path(".cache/sources")
 """Where downloads are kept, beside the project's other caches; it may be removed at any time."""
@@ -38,8 +38,6 @@ DRIVERS = {
 }
 """The package that fsspec needs for a kind of URL."""
 
-_URL = re.compile(r"^(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://")
-_SECRETS = re.compile(r"(?i)sig(nature)?$|token|secret|passw|credential|api[-_]?key|^key$|accesskey|^auth")
 # What tells one state of a file from another, as the drivers call it.
 _MARKS = (
     "ETag", "etag", "e_tag", "md5Hash", "Content-MD5", "content_md5", "crc32c", "generation", "VersionId",
@@ -64,16 +62,6 @@ class Remote:
     url: str
 
 
-def is_url(path: str) -> bool:
-    """Whether an entry of ``source.path`` is a URL; ``file://`` is one too, though no download."""
-    return _URL.match(path) is not None
-
-
-def local_path(url: str) -> str | None:
-    """The path that a ``file://`` URL stands for; None for other URLs."""
-    return unquote(urlsplit(url).path) if url.lower().startswith("file://") else None
-
-
 def remote_files(url: str, cache: Path = CACHE) -> list[Remote]:
     """The files that a URL stands for: one, those that match a glob, or all data files below a folder.
 
@@ -90,17 +78,8 @@ def remote_files(url: str, cache: Path = CACHE) -> list[Remote]:
             read, or a download breaks off. No message holds the URL's query.
         OSError: If the cache cannot be written.
     """
-    _refuse_credentials(url)
-    shown = _shown(url)
-    if "::" in url:
-        raise PipelineError(
-            "A URL is a chain of URLs",
-            file=shown,
-            key="source.path",
-            found="::",
-            expected="the URL of the file itself; .gz and .zst are unpacked while they are read",
-            hint="Unpack the file there, or download and unpack it here",
-        )
+    check_url(url)
+    shown = without_secrets(url)
     with _faults(url, shown):
         system, place = url_to_fs(url, **_options(url))
         remotes = []
@@ -113,15 +92,15 @@ def remote_files(url: str, cache: Path = CACHE) -> list[Remote]:
 
 def _listed(system: Any, place: str, url: str, shown: str) -> list[tuple[str, str]]:
     """Each file's name and its place in the remote system, in order of the names."""
-    if _is_web(url):
-        return [(_bare(shown), place)]
+    if is_web(url):
+        return [(bare_name(shown), place)]
     if "*" in place:
-        return sorted((_bare(one), one) for one in system.glob(place)) or _nothing(shown)
+        return sorted((bare_name(one), one) for one in system.glob(place)) or _nothing(shown)
     if system.isdir(place):
         start = place.rstrip("/") + "/"
         names = {one.removeprefix(start): one for one in system.find(place)}
         return [(name, names[name]) for name in data_names(list(names))] or _nothing(shown)
-    return [(_bare(place), place)]
+    return [(bare_name(place), place)]
 
 
 def _downloaded(system: Any, place: str, name: str, cache: Path, shown: str) -> Path:
@@ -207,51 +186,14 @@ def _of_system(error: OSError, fault: Callable[[str, Exception, str], PipelineEr
     return fault("A remote file could not be downloaded", error, _TRY_AGAIN)
 
 
-def _is_web(url: str) -> bool:
-    return urlsplit(url).scheme.lower() in ("http", "https")
-
-
 def _options(url: str) -> dict[str, Any]:
     """What the driver is told: of the web, bytes as they lie there, and no limit on the whole time."""
-    if not _is_web(url):
+    if not is_web(url):
         return {}
     from aiohttp import ClientTimeout
 
     timeout = ClientTimeout(total=None, sock_connect=30, sock_read=60)
     return {"headers": {"Accept-Encoding": "identity"}, "client_kwargs": {"timeout": timeout}}
-
-
-def _refuse_credentials(url: str) -> None:
-    """Refuse what would stand in params.yaml and dvc.lock for everyone to read."""
-    parts = urlsplit(url)
-    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if _SECRETS.search(name)]
-    is_web = parts.scheme.lower() in ("http", "https", "ftp", "sftp")
-    found = "a password before the host" if ":" in (parts.netloc.rpartition("@")[0]) else None
-    if found is None and is_web and "@" in parts.netloc and parts.scheme.lower() != "sftp":
-        found = "a name before the host"
-    found = found or (f"{', '.join(names)} in the query" if names else None)
-    if found is not None:
-        raise PipelineError(
-            "A URL holds credentials",
-            file=_shown(url),
-            key="source.path",
-            found=found,
-            expected="a URL that may be read by everyone who reads params.yaml",
-            hint="Give credentials in the environment, or download the file and name it",
-        )
-
-
-def _shown(url: str) -> str:
-    """A URL without what may be secret in it: user, query and fragment."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    # abfs://container@account is no user.
-    kept = parts.netloc if parts.scheme in ("abfs", "abfss", "az") and ":" not in parts.netloc else host
-    return urlunsplit((parts.scheme, kept, parts.path, "", ""))
-
-
-def _bare(place: str) -> str:
-    return unquote(place.rstrip("/").rpartition("/")[2])
 
 
 def _nothing(shown: str) -> list[tuple[str, str]]:

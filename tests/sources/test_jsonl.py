@@ -142,12 +142,9 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, name: str, keep: float) -> No
 def test_a_file_that_is_not_compressed_is_refused(tmp_path: Path, name: str) -> None:
     kind = {"a.jsonl.gz": "gzip", "a.jsonl.zst": "zstd"}[name]
     with pytest.raises(PipelineError, match="not what its name says") as caught:
-        read(written(tmp_path / name, b'{"a": 1}\n'))
+        read(written(tmp_path / name, LINES))
     assert caught.value.found == "plain text"
     assert caught.value.expected == f"{kind}, as its name ends in .jsonl.{name[-3:].strip('.')}"
-    # Text in other letters is not told apart from damaged bytes.
-    with pytest.raises(PipelineError, match="cut off or damaged"):
-        read(written(tmp_path / name, LINES))
 
 
 def test_damaged_gzip_content_is_refused(tmp_path: Path) -> None:
