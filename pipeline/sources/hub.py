@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import HfApi, errors, snapshot_download
+from huggingface_hub import HfApi, errors
 
 from pipeline.errors import PipelineError
+from pipeline.hub_download import snapshot_download
 from pipeline.params import HubParams
 from pipeline.sources.formats import EXTENSIONS
 from pipeline.sources.local_files import data_names
@@ -91,8 +92,8 @@ def fetch(kind: str, hub: HubParams) -> Snapshot:
 
     Raises:
         PipelineError: If no repository is named and the kind has none, if the repository, revision or split
-            does not exist or may not be read, if the hub cannot be reached and the cache lacks it, or if it
-            holds no data files.
+            does not exist or may not be read, if the hub cannot be reached or does not answer and the cache
+            lacks it, if a file is damaged, or if it holds no data files.
     """
     home = HOMES.get(kind)
     repo = hub.repo or (home.repo if home else None)
@@ -157,9 +158,9 @@ def _download(repo: str, revision: str, patterns: tuple[str, ...]) -> Path:
 
     named = f"dataset {repo} at {revision}"
     try:
-        return Path(
-            snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns))
-        )
+        return snapshot_download(repo, "dataset", revision, patterns)
+    except PipelineError:
+        raise
     except errors.HFValidationError as error:
         raise fault(
             f"{repo!r} is no name of a dataset", error, "source.hub.repo", "Write owner/name"

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from pipeline.errors import PipelineError
 from pipeline.files import atomic_folder, sha256_file, write_json
+from pipeline.hub_download import snapshot_download
 from pipeline.params import ModelHubParams, ModelParams, WheelParams, project_path
 from pipeline.tokens.tokenizer import load_tokenizer
 
@@ -200,16 +201,15 @@ def _gguf_tokenizer(gguf: Path, max_length: int) -> tuple[PreTrainedTokenizerFas
 
 
 def _from_hub(params: ModelHubParams, folder: Path) -> dict[str, Any]:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     try:
-        snapshot = Path(snapshot_download(params.repo, revision=params.revision, allow_patterns=HUB_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        snapshot = snapshot_download(params.repo, "model", params.revision, HUB_FILES)
+    except PipelineError:
+        raise
+    except Exception as error:  # The transports beneath (HTTP, xet) raise kinds that share no other base.
         raise PipelineError(
             "The base model cannot be fetched from the hub",
             key="model.hub",
-            found=str(error),
+            found=f"{type(error).__name__}: {error}",
             expected=f"{params.repo} at {params.revision}",
             hint="Check the name, the revision and the network (and HF_TOKEN for a gated model), "
             "or set model.source to wheel or path",
