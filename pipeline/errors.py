@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,41 @@ _MEMORY_HINT = (
     "What was made before is as it was. Close other programs or take a larger machine; for the stages with a "
     "model lower train.micro_batch_tokens, evaluate.batch_pairs or benchmarks.batch_prompts"
 )
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>\\]+(?=@)")
+_SECRET_FIELD = re.compile(
+    r"([?&;#](?:[\w.-]*(?:token|key|secret|signature|password|passwd|credential|auth)[\w.-]*|sig|pwd)=)"
+    r"[^&;#\s\"'<>\\]+",
+    re.IGNORECASE,
+)
+_SECRET_VARIABLE = re.compile(r"(?:TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$")
+_SHORTEST_SECRET = 8
+"""Characters; a shorter value may be an ordinary word."""
+
+
+def redacted(text: str) -> str:
+    """The text with ``***`` for what URLs in it tell of secrets.
+
+    That is who is logged in (``https://user:password@host``), and the values of query fields whose names speak
+    of a token, key, secret, signature, password or credential. What comes from a URL goes through this before
+    it is recorded or shown.
+    """
+    return _SECRET_FIELD.sub(r"\1***", _USER_INFO.sub("***", text))
+
+
+def without_secrets(text: str) -> str:
+    """As :func:`redacted`, and ``***`` for the values of environment variables that are named like a secret's.
+
+    For what other programs said: a server may repeat the key it was given.
+    """
+    text = redacted(text)
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET_VARIABLE.search(name.upper()):
+            text = text.replace(value, "***")
+    return text
 
 
 class PipelineError(Exception):
-    """A fault in input, params or artifacts, said in one paragraph.
+    """A fault in input, params or artifacts, said in one paragraph, without secrets.
 
     Stages print it without a traceback and exit with status 1.
 
@@ -51,17 +83,17 @@ class PipelineError(Exception):
         hint: str | None = None,
     ) -> None:
         self.problem = problem
-        self.file = str(file) if file is not None else None
+        self.file = redacted(str(file)) if file is not None else None
         self.row = row
         self.column = column
         self.key = key
-        self.found = None if found is None else shorten(str(found))
+        self.found = None if found is None else shorten(without_secrets(str(found)))
         self.expected = expected
         self.hint = hint
         super().__init__(self.paragraph())
 
     def paragraph(self) -> str:
-        """The error as one paragraph of plain text."""
+        """The error as one paragraph of plain text, without secrets."""
         places = [
             f"{name} {value}"
             for name, value in (
@@ -82,7 +114,7 @@ class PipelineError(Exception):
             text += f" Expected: {self.expected.rstrip('.')}."
         if self.hint is not None:
             text += f" {self.hint.rstrip('.')}."
-        return text
+        return without_secrets(text)
 
 
 def shorten(text: str, limit: int = 160) -> str:

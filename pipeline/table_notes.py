@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, redacted
 from pipeline.files import canonical_json
 from pipeline.schema import Table
 
@@ -20,7 +20,8 @@ NOTE_KEY = b"pipeline"
 def note_of(table: Table, lineage: Mapping[str, Any]) -> dict[bytes, bytes]:
     """The metadata of a table's file, with its lineage (JSON-able)."""
     note = {"table": table.name, "schema_version": SCHEMA_VERSION, "lineage": dict(lineage)}
-    return {NOTE_KEY: canonical_json(note).encode()}
+    # A source may have been named by a URL that holds a password or a token.
+    return {NOTE_KEY: redacted(canonical_json(note)).encode()}
 
 
 def lineage_in(metadata: Mapping[bytes, bytes] | None, path: Path) -> dict[str, Any]:
