@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import curate_commands, init_commands, score_commands, suspect_commands
+from pipeline import curate_commands, damage_commands, init_commands, score_commands, suspect_commands
 from pipeline.errors import PipelineError, foreseen_faults
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app.add_typer(score_commands.app, name="score")
 app.add_typer(curate_commands.app, name="curate")
 app.command()(suspect_commands.suspects)
 app.command()(init_commands.init)
+app.command()(damage_commands.damaged)
 
 
 @app.callback()

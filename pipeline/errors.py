@@ -35,15 +35,15 @@ _SHORTEST_SECRET = 8
 def redacted(text: str) -> str:
     """The text with ``***`` for what URLs in it tell of secrets.
 
-    That is who is logged in (``https://user:password@host``), and the values of query fields whose names speak
-    of a token, key, secret, signature, password or credential. What comes from a URL goes through this before
-    it is recorded or shown.
+    That is who is logged in (``https://user:password@host``), and the values of query fields whose names
+    speak of a token, key, secret, signature, password or credential. A URL goes through this before it is
+    recorded or shown.
     """
     return _SECRET_FIELD.sub(r"\1***", _USER_INFO.sub("***", text))
 
 
 def without_secrets(text: str) -> str:
-    """As :func:`redacted`, and ``***`` for the values of environment variables that are named like a secret's.
+    """As :func:`redacted`, and ``***`` for the values of environment variables named like a secret's.
 
     For what other programs said: a server may repeat the key it was given.
     """

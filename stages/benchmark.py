@@ -61,4 +61,4 @@ def _contaminations(benchmarks: list[Benchmark]) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, weights=lambda params: bool(enabled_benchmarks(params.benchmarks)))

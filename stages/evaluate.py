@@ -28,4 +28,4 @@ def main(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, weights=lambda _: True)

@@ -46,4 +46,4 @@ def _scored(params: Params, shards: dict[str, ShardSet]) -> dict[str, pl.DataFra
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, weights=lambda params: params.train.objective in WITH_REFERENCE)

@@ -92,4 +92,4 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, lineage: d
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, weights=lambda _: True)

@@ -23,6 +23,7 @@ ENTRY = {
     "pipeline/__main__.py",
     "pipeline/curate_commands.py",
     "pipeline/curate_offline_commands.py",
+    "pipeline/damage_commands.py",
     "pipeline/init_commands.py",
     "pipeline/score_commands.py",
     "pipeline/suspect_commands.py",

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks as much of the hub's API as a download needs, with the faults a hub can have."""
+"""A real HTTP server that speaks what a download needs of the hub's API, with the faults a hub can have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -72,10 +72,8 @@ def hub_server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
                 server.requests.append(f"{self.command} {self.path}")
                 server.headers.append(dict(self.headers))
                 fault = server.fault(place)
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):
                 self._answer(place, fault)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
 
         def _answer(self, place: Place, fault: Fault) -> None:
             self.close_connection = True

@@ -1,4 +1,4 @@
-"""A hub that hangs, fails, breaks off or lies: an error in bounded time, nothing half-written, and a way on."""
+"""A hub that hangs, fails, breaks off or lies: an error in bounded time, nothing half-written, a way on."""
 
 from __future__ import annotations
 
