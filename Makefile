@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "error: $(PYTHON) cannot make a virtualenv; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[argilla,bench,dev,fast,ifeval,judge]'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[argilla,bench,dev,fast,ifeval,judge,s3]'
 	@touch $@
 
 # An experiment writes the recipe's values into params.yaml, which must be as committed: `git restore` brings it back.

@@ -15,10 +15,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Literal
 
 import httpx2
-from huggingface_hub import constants, set_client_factory
+from huggingface_hub import constants, hf_hub_download, set_client_factory
 from huggingface_hub import snapshot_download as hub_snapshot
 from huggingface_hub.utils import parse_ratelimit_headers
 
@@ -39,7 +41,9 @@ class HubGaveUpError(Exception):
     """A hub that cannot be waited for any longer."""
 
 
-def snapshot_download(repo: str, repo_type: str, revision: str, patterns: Sequence[str]) -> Path:
+def snapshot_download(
+    repo: str, repo_type: Literal["dataset", "model"], revision: str, patterns: Sequence[str]
+) -> Path:
     """Bring a repository's files into the hub's local cache, or find them there.
 
     A request waits for an answer, or for the next bytes of one, as long as ``HF_HUB_DOWNLOAD_TIMEOUT`` says
@@ -59,13 +63,49 @@ def snapshot_download(repo: str, repo_type: str, revision: str, patterns: Sequen
         PipelineError: If a file in the cache is not what its name says.
         Exception: What huggingface_hub and the transports beneath it raise, and :class:`HubGaveUpError`.
     """
-    with _bounded_requests():
+    with bounded_requests():
         folder = Path(
             hub_snapshot(repo, repo_type=repo_type, revision=revision, allow_patterns=list(patterns))
         )
     for path in sorted(folder.rglob("*")):
-        _check_blob(path)
+        # A cache filled by someone else may hold large files beside those asked for.
+        if any(fnmatch(path.relative_to(folder).as_posix(), pattern) for pattern in patterns):
+            _check_blob(path)
     return folder
+
+
+def file_download(repo: str, repo_type: Literal["dataset", "model"], revision: str, name: str) -> Path:
+    """As :func:`snapshot_download`, one file by its name; gives where it lies.
+
+    Raises:
+        PipelineError: If the file in the cache is not what its name says.
+        Exception: As :func:`snapshot_download`.
+    """
+    with bounded_requests():
+        path = Path(hf_hub_download(repo, name, repo_type=repo_type, revision=revision))
+    _check_blob(path)
+    return path
+
+
+@contextmanager
+def bounded_requests() -> Iterator[None]:
+    """Let the hub's client make its requests within bounds, for the length of a block."""
+    bounds = _Bounds()
+
+    def client() -> httpx2.Client:
+        made = default_client_factory()
+        hooks = made.event_hooks
+        made.event_hooks = {
+            "request": [*hooks["request"], bounds.request],
+            "response": [*hooks["response"], bounds.response],
+        }
+        return made
+
+    set_client_factory(client)
+    try:
+        yield
+    finally:
+        set_client_factory(default_client_factory)
 
 
 class _Bounds:
@@ -108,27 +148,6 @@ def _asked_wait(response: httpx2.Response) -> int:
         return limit.reset_in_seconds
     value = response.headers.get("retry-after", "").strip()
     return int(value) if value.isdigit() else 0
-
-
-@contextmanager
-def _bounded_requests() -> Iterator[None]:
-    """Let the hub's client make its requests within bounds, for the length of a block."""
-    bounds = _Bounds()
-
-    def client() -> httpx2.Client:
-        made = default_client_factory()
-        hooks = made.event_hooks
-        made.event_hooks = {
-            "request": [*hooks["request"], bounds.request],
-            "response": [*hooks["response"], bounds.response],
-        }
-        return made
-
-    set_client_factory(client)
-    try:
-        yield
-    finally:
-        set_client_factory(default_client_factory)
 
 
 def _check_blob(path: Path) -> None:

@@ -12,14 +12,14 @@ from pipeline.curation.sent import read_sent
 from pipeline.schema import CLUSTERED_PAIRS, LEDGER
 from pipeline.tables import read_table
 from tests.argilla_server.running import WORKSPACE, ArgillaServer
-from tests.clones import dvc, git, make_clone, pipeline
+from tests.project.tiny import copy_project, dvc, git, pipeline
 
 ACTIONS = ("keep", "swap", "drop")
 
 
 def test_repro_uses_the_decisions(argilla: ArgillaServer, tmp_path: Path, model_folder: Path) -> None:
     sample = {"source": {"sample": {"rows": 60, "seed": 7}}}
-    clone = make_clone(
+    clone = copy_project(
         tmp_path / "project", {**sample, "model": {"source": "path", "path": str(model_folder)}}
     )
     params = yaml.safe_load((clone / "params.yaml").read_text())
@@ -31,7 +31,7 @@ def test_repro_uses_the_decisions(argilla: ArgillaServer, tmp_path: Path, model_
     assert "Running stage 'curate'" in dvc(clone, "repro", "curate").stdout
     before = pairs(clone / "data/curate/pairs.parquet")
     assert before.equals(pairs(clone / "data/dedupe/pairs.parquet"))
-    assert "6 pairs sent, 0 were there already" in pipeline(clone, "curate", "push").stdout
+    assert "6 pairs sent, 0 were there already" in pipeline(clone, "curate", "push")
 
     dataset = read_sent(clone / "curation/sent.jsonl")[0].where.partition("#")[2]
     texts = {row["pair_id"]: row for row in before.iter_rows(named=True)}
@@ -44,8 +44,8 @@ def test_repro_uses_the_decisions(argilla: ArgillaServer, tmp_path: Path, model_
         choice = "both_bad" if preferred is None else "A" if is_first else "B"
         argilla.respond("ann", record["id"], "submitted", preference=choice)
         wanted[record["external_id"]] = action
-    assert "pairs: 6; completed 6, left 0" in pipeline(clone, "curate", "status").stdout
-    assert "6 decisions added" in pipeline(clone, "curate", "pull").stdout
+    assert "pairs: 6; completed 6, left 0" in pipeline(clone, "curate", "status")
+    assert "6 decisions added" in pipeline(clone, "curate", "pull")
 
     # The decisions are the only thing that changed: what comes before them stands.
     again = dvc(clone, "repro", "curate").stdout
@@ -66,7 +66,7 @@ def test_repro_uses_the_decisions(argilla: ArgillaServer, tmp_path: Path, model_
     git(clone, "add", "curation")
     git(clone, "commit", "-qm", "what annotators decided")
     assert "Running stage" not in dvc(clone, "repro", "curate").stdout
-    assert "0 pairs sent, 6 were there already" in pipeline(clone, "curate", "push").stdout
+    assert "0 pairs sent, 6 were there already" in pipeline(clone, "curate", "push")
 
 
 def pairs(path: Path) -> pl.DataFrame:

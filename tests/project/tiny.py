@@ -70,13 +70,20 @@ def dvc(
     folder: Path, *words: str, check: bool = True, more: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run DVC there; ``more`` goes into its environment."""
+    return run(folder, "dvc", *words, check=check, more=more)
+
+
+def pipeline(folder: Path, *words: str) -> str:
+    """What a command of the copy itself prints; it must succeed."""
+    return run(folder, sys.executable, "-m", "pipeline", *words).stdout
+
+
+def run(
+    folder: Path, *command: str, check: bool = True, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run any command there; ``more`` goes into its environment."""
     done = subprocess.run(
-        ["dvc", *words],
-        cwd=folder,
-        env=environment(folder, more),
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=folder, env=environment(folder, more), capture_output=True, text=True, check=False
     )
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done

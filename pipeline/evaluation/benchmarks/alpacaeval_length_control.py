@@ -18,6 +18,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 from pipeline.errors import PipelineError
 from pipeline.evaluation.benchmarks.alpacaeval_files import HUB, REVISION
 from pipeline.evaluation.benchmarks.alpacaeval_package import EVALUATORS, REFERENCES, alpaca_eval
+from pipeline.hub_download import bounded_requests
 
 CALIBRATION_FILE = "df_gamed.csv"
 RECOVERED = Path(__file__).parent / "data/alpacaeval2_length_control.csv"
@@ -124,12 +125,13 @@ def published_file() -> Path | None:
         pass
     try:
         url = hf_hub_url(HUB, CALIBRATION_FILE, repo_type="dataset", revision=REVISION)
-        get_hf_file_metadata(url, timeout=HUB_WAIT)
-        return Path(
-            hf_hub_download(
-                HUB, CALIBRATION_FILE, repo_type="dataset", revision=REVISION, etag_timeout=HUB_WAIT
+        with bounded_requests():
+            get_hf_file_metadata(url, timeout=HUB_WAIT)
+            return Path(
+                hf_hub_download(
+                    HUB, CALIBRATION_FILE, repo_type="dataset", revision=REVISION, etag_timeout=HUB_WAIT
+                )
             )
-        )
     except Exception:  # The transports beneath share no base; without the file there is the recovered one.
         return None
 

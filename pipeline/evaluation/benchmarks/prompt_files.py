@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from huggingface_hub import hf_hub_download
-
 from pipeline.errors import PipelineError
 from pipeline.files import content_id
+from pipeline.hub_download import file_download
 
 Item = TypeVar("Item")
 
@@ -26,10 +25,12 @@ def hub_file(repo: str, name: str, revision: str, what: str, key: str, hint: str
         hint: What else to do.
 
     Raises:
-        PipelineError: If neither has it.
+        PipelineError: If neither has it, or the cache's is damaged.
     """
     try:
-        return Path(hf_hub_download(repo, name, repo_type="dataset", revision=revision))
+        return file_download(repo, "dataset", revision, name)
+    except PipelineError:
+        raise
     except Exception as error:  # The transports beneath (HTTP, xet) raise kinds that share no other base.
         raise PipelineError(
             f"{what} could not be downloaded",
