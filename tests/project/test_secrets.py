@@ -10,11 +10,13 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 import zstandard
 from huggingface_hub import constants
+from huggingface_hub.utils import _http
 
 from pipeline.curation.argilla_client import Server
 from pipeline.errors import TRACEBACK, foreseen_faults
@@ -81,6 +83,7 @@ def ask_hub(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", url)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda seconds: None))  # between its tries
     fetch("ultrafeedback", HubParams(repo="me/data", revision=COMMIT))
 
 
@@ -139,7 +142,8 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     """In plain text, in a table's cells and in its lineage, and in what is packed."""
     assert leaks(tmp_path) == []
     secret = SECRETS["HF_TOKEN"]
-    row = {"stage": "pull", "reason": "r", "row_id": "1", "detail": f"said {secret}"}
+    long = " ".join(f"{number} {number * number:x}" for number in range(500))
+    row = {"stage": "pull", "reason": "r", "row_id": "1", "detail": f"{long} said {secret}"}
     cell, note = tmp_path / "cell.parquet", tmp_path / "note.parquet"
     rows = pl.DataFrame([row], schema=LEDGER.empty().schema)
     write_table(rows, cell, LEDGER)
