@@ -14,6 +14,7 @@ from huggingface_hub.utils import _http
 
 from pipeline import hub_download
 from pipeline.errors import PipelineError
+from pipeline.evaluation.benchmarks.prompt_files import hub_file
 from pipeline.params import HubParams, ModelParams, SourceParams
 from pipeline.schema import COMPLETIONS
 from pipeline.sources.hub import fetch
@@ -227,3 +228,17 @@ def test_a_model_comes_whole_or_not_at_all(
     assert lineage["commit"] == COMMIT
     weights = "model.safetensors"
     assert (tmp_path / "base" / weights).read_bytes() == (model_folder / weights).read_bytes()
+
+
+def test_a_benchmarks_file_is_waited_for_no_longer(hub: HubServer) -> None:
+    def prompts() -> Path:
+        return hub_file("me/data", "a.jsonl", COMMIT, "The benchmark x", "benchmarks.x.hub", "name a file")
+
+    hub.faults = {"head": "hang"}
+    with pytest.raises(PipelineError, match="The benchmark x could not be downloaded"):
+        prompts()
+    hub.faults = {}
+    assert prompts().read_bytes() == hub.files["a.jsonl"]
+    prompts().resolve().write_bytes(b"{}")
+    with pytest.raises(PipelineError, match="damaged on the way, or in the cache"):
+        prompts()
