@@ -22,10 +22,9 @@ from typing import Literal
 import httpx2
 from huggingface_hub import constants, hf_hub_download, set_client_factory
 from huggingface_hub import snapshot_download as hub_snapshot
-from huggingface_hub.utils import parse_ratelimit_headers
 
-# What set_client_factory replaces; the package gives it no public name.
-from huggingface_hub.utils._http import default_client_factory
+# The first is what set_client_factory replaces, and has no public name.
+from huggingface_hub.utils._http import default_client_factory, parse_ratelimit_headers
 
 from pipeline.errors import PipelineError
 from pipeline.files import sha256_file

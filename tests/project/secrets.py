@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import zstandard
 
-MARK = "planted5ecret"
+# In two pieces, for copies of the project hold this file.
+MARK = "planted" + "5ecret"
 
 SECRETS = {
     name: f"{MARK}-{name.lower().replace('_', '-')}"
