@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -95,19 +96,56 @@ def _cut(pack: Callable[[bytes], bytes]) -> Callable[[Sequence[Row], Random, int
     return made
 
 
-def _broken_parquet(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, None]:
-    return damaged_file(_parquet(rows, random, count)[0], random), None
+def _broken(
+    make: Callable[[Sequence[Row], Random, int], tuple[bytes, int]],
+) -> Callable[[Sequence[Row], Random, int], tuple[bytes, None]]:
+    """Such a file, damaged itself."""
+    return lambda rows, random, count: (damaged_file(make(rows, random, count)[0], random), None)
 
 
-def _broken_lines(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, None]:
-    return damaged_file(line_file(rows, random, count)[0], random), None
+def _arrow(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, int]:
+    table, sink = _table(rows, random, count), io.BytesIO()
+    make = random.choice([pa.ipc.new_file, pa.ipc.new_stream])
+    with make(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=random.choice([1, 5, count]))
+    return sink.getvalue(), count
+
+
+def _array(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, int]:
+    mutated = [
+        mutated_row(row, random) if random.random() < 0.5 else row for row in random.choices(rows, k=count)
+    ]
+    return json.dumps(mutated, indent=random.choice([None, 2])).encode(), count
+
+
+def _cells(delimiter: str) -> Callable[[Sequence[Row], Random, int], tuple[bytes, int]]:
+    """Rows of texts as cells; lists and objects as JSON."""
+
+    def made(rows: Sequence[Row], random: Random, count: int) -> tuple[bytes, int]:
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=delimiter)
+        names = list(random.choice(rows))
+        writer.writerow(names)
+        for row in random.choices(rows, k=count):
+            row = mutated_row(row, random) if random.random() < 0.5 else row
+            cells = [row.get(name) for name in names]
+            said = [cell if isinstance(cell, str) else json.dumps(cell) for cell in cells]
+            # A row with a cell more or less, and one that is not blank in any case.
+            writer.writerow([said[0] or "x", *said[1:], *(["more"] if random.random() < 0.05 else [])])
+        return text.getvalue().encode("utf-8", "replace"), count
+
+    return made
 
 
 _MAKERS: dict[str, Sequence[Callable[[Sequence[Row], Random, int], tuple[bytes, int | None]]]] = {
-    "jsonl": [_broken_lines],
+    "jsonl": [_broken(line_file)],
     "jsonl.gz": [_cut(lambda content: gzip.compress(content, mtime=0))],
     "jsonl.zst": [_cut(zstandard.ZstdCompressor().compress)],
-    "parquet": [_parquet, _parquet, _broken_parquet],
+    "parquet": [_parquet, _parquet, _broken(_parquet)],
+    "arrow": [_arrow, _arrow, _broken(_arrow)],
+    "json": [_array, _array, _broken(_array)],
+    "csv": [_cells(","), _cells(";"), _broken(_cells(","))],
+    "tsv": [_cells("\t"), _cells("\t"), _broken(_cells("\t"))],
 }
 FILES = tuple(_MAKERS)
 """Extensions of the files that are made."""

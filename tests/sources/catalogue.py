@@ -54,7 +54,7 @@ class BadFile:
 
     Attributes:
         name: Of the case.
-        files: Each file's name in the source's folder and its content.
+        files: Each file's name in the source's folder and its content, or what makes a large one.
         path: What ``source.path`` names there; ``""`` is the folder itself.
         problem: A part of what the error says is wrong.
         file: The file it names, within the folder; None: none.
@@ -66,7 +66,7 @@ class BadFile:
     """
 
     name: str
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes | Callable[[], bytes]]
     path: str | list[str]
     problem: str
     file: str | None = None
@@ -178,7 +178,7 @@ def check_refused(tmp_path: Path, case: BadFile, on_bad_row: str, **params: Any)
     folder.mkdir()
     for name, content in case.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+        (folder / name).write_bytes(content() if callable(content) else content)
     path = [str(folder / part) for part in case.path] if isinstance(case.path, list) else folder / case.path
     with pytest.raises(PipelineError) as caught:
         pulled(tmp_path, path, on_bad_row=on_bad_row, max_bad_share=0.99, **params)

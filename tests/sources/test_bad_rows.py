@@ -145,9 +145,11 @@ def test_the_bytes_depend_on_neither_block_size_nor_threads(
     monkeypatch.setattr(os, "cpu_count", lambda: threads)
     written = set()
     for block_bytes in (1, 150, 1 << 20):
-        pulled(tmp_path, source, block_bytes)
-        paths = [tmp_path / f"data/pull/{name}.parquet" for name in TABLES]
-        written.add(tuple(sha256_file(path) for path in (*paths, tmp_path / "metrics/pull.json")))
+        _, _, metrics = pulled(tmp_path, source, block_bytes)
+        # Where a block is not halved any more, how many good rows are read with a bad one does depend on it.
+        del metrics["rows_read_singly"]
+        tables = (sha256_file(tmp_path / f"data/pull/{name}.parquet") for name in TABLES)
+        written.add((*tables, json.dumps(metrics)))
     assert len(written) == 1
 
 
