@@ -47,6 +47,9 @@ class ColumnsParams(Section):
     prompt: str | None = Field(None, description="The prompt or conversation before the response.")
     system: str | None = Field(None, description="A system prompt beside it.")
     context: str | None = Field(None, description="Text that belongs under the prompt (Alpaca's input).")
+    history: str | None = Field(
+        None, description="Turns before the prompt: a list of [user, assistant] pairs or of messages."
+    )
     chosen: str | None = Field(None, description="The preferred response, or the conversation it ends.")
     rejected: str | None = Field(None, description="The other one.")
     chosen_score: str | None = Field(None, description="Score of chosen.")

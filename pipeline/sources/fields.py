@@ -90,9 +90,13 @@ class Parsed:
     detail: str | None = None
 
 
+class Said(str):
+    """What was found, in words, where it is no value of the row."""
+
+
 def _describe(value: object) -> str:
     """A value with its type, unless it is null."""
-    if isinstance(value, Repeated):
+    if isinstance(value, Repeated | Said):
         return str(value)
     if value is None:
         return "null"

@@ -45,8 +45,8 @@ def parse(row: Row, place: Place) -> Parsed:
         PipelineError: If a field is missing or no string; with file, row and column.
     """
     texts = {label: as_text(required(row, label, place, "a transcript"), label, place) for label in LABELS}
-    turns = {label: _turns(text) for label, text in texts.items()}
-    fault = _fault(turns)
+    turns = {label: turns_of(text) for label, text in texts.items()}
+    fault = transcripts_fault(turns)
     if fault is not None:
         return Parsed([_completion(label, [], texts[label]) for label in LABELS], *fault)
     return Parsed([_completion(label, turns[label][:-1], turns[label][-1]["content"]) for label in LABELS])
@@ -56,7 +56,7 @@ def _completion(label: str, prompt: list[dict[str, str]], text: str) -> Completi
     return {"source": KIND, "prompt": prompt, "completion": text, "label": label}
 
 
-def _turns(text: str) -> list[dict[str, str]]:
+def turns_of(text: str) -> list[dict[str, str]]:
     """The turns as messages; none of a text that does not start with one."""
     marks, contents = re.findall(_TURN, text), re.split(_TURN, text)
     if contents[0]:
@@ -67,7 +67,7 @@ def _turns(text: str) -> list[dict[str, str]]:
     ]
 
 
-def _fault(turns: dict[str, list[dict[str, str]]]) -> tuple[str, str] | None:
+def transcripts_fault(turns: dict[str, list[dict[str, str]]]) -> tuple[str, str] | None:
     """The reason why a pair of transcripts is none, and its evidence."""
     roles = {label: [turn["role"] for turn in turns[label]] for label in LABELS}
     for label in LABELS:
@@ -147,7 +147,7 @@ def _last(label: str) -> pl.Expr:
 
 
 def _fault_columns() -> tuple[pl.Expr, pl.Expr]:
-    """Reason and evidence as :func:`_fault` gives them; null for a pair without fault."""
+    """Reason and evidence as :func:`transcripts_fault` gives them; null for a pair without fault."""
     turns = {label: pl.col(f"{label}_turns") for label in LABELS}
     roles = {label: column.list.eval(pl.element().struct.field("role")) for label, column in turns.items()}
     said = {label: pl.format(f"{label}: {{}}", roles[label].list.join(", ")) for label in LABELS}

@@ -49,6 +49,8 @@ class PairFields:
         responses: The responses, by label.
         scores: Their scores, by label; may be null or missing.
         models: Who wrote them, by label; may be null or missing.
+        source: The part of the dataset a row comes from; may be null or missing.
+        constraint: What code can check of the responses; may be null or missing. None: not read.
     """
 
     kind: str
@@ -56,6 +58,8 @@ class PairFields:
     responses: dict[str, str]
     scores: dict[str, str]
     models: dict[str, str]
+    source: str = "source"
+    constraint: str | None = "constraint"
 
 
 # --- row by row -----------------------------------------------------------------------------------------
@@ -73,8 +77,9 @@ def parse_pair(row: Row, place: Place, fields: PairFields) -> Parsed:
     """
     sides = {label: _side(row, fields.responses[label], place) for label in LABELS}
     prompts = {label: prompt or _prompt(row, fields.prompt, place) for label, (prompt, _) in sides.items()}
-    source = as_optional_text(row.get("source"), "source", place)
-    constraint = as_constraint(row.get("constraint"), "constraint", place)
+    source = as_optional_text(row.get(fields.source), fields.source, place)
+    asked = fields.constraint
+    constraint = None if asked is None else as_constraint(row.get(asked), asked, place)
     completions = [
         {
             "source": fields.kind if source is None else source,
@@ -153,8 +158,8 @@ def _shape(
         **dict.fromkeys(fields.responses.values(), response),
         **dict.fromkeys(fields.scores.values(), NUMBER),
         **dict.fromkeys(fields.models.values(), TEXT),
-        "source": TEXT,
-        "constraint": OBJECT,
+        fields.source: TEXT,
+        **({} if fields.constraint is None else {fields.constraint: OBJECT}),
         **({} if null is None else {null: TEXT}),
     }
     must_be = {*fields.responses.values()}
@@ -193,11 +198,13 @@ def _records(
         for label, (before, _, _) in sides.items()
     }
     needs_own_prompt = pl.any_horizontal(before.list.len() == 0 for before, _, _ in sides.values())
-    constraints = canonical_constraints(frame["constraint"])
+    no_constraint = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
+    given_constraint = no_constraint if fields.constraint is None else frame[fields.constraint]
+    constraints = canonical_constraints(given_constraint)
     is_faulty = (
         pl.any_horizontal(is_faulty for _, _, is_faulty in sides.values())
         | pl.any_horizontal(is_no_number(pl.col(*fields.scores.values())))
-        | (pl.col("constraint").is_not_null() & constraints.is_null())
+        | (given_constraint.is_not_null() & constraints.is_null())
         | (needs_own_prompt & _is_no_prompt(own_prompt, has_prompt_messages))
     )
     if null is not None:
@@ -207,7 +214,7 @@ def _records(
     differs = prompts["chosen"].ne_missing(prompts["rejected"])
     shared: list[pl.Expr | pl.Series] = [
         pl.col("row"),
-        pl.col("source").fill_null(fields.kind),
+        pl.col(fields.source).fill_null(fields.kind).alias("source"),
         constraints.alias("constraint"),
         is_faulty.fill_null(True).alias("is_faulty"),
         pl.when(differs).then(pl.lit(PROMPTS_DIFFER)).alias("reason"),

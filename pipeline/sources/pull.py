@@ -13,19 +13,24 @@ from pipeline.errors import PipelineError
 from pipeline.files import atomic_folder, sha256_file
 from pipeline.ledger import Ledger, stop_if_empty, write_funnel, write_ledger
 from pipeline.params import SourceParams
+from pipeline.params.source import PRIVATE_KINDS
 from pipeline.progress import progress_bar
 from pipeline.schema import COMPLETIONS
 from pipeline.sources import argilla_binarized, generated, hh_rlhf, ultrafeedback
 from pipeline.sources import ultrafeedback_binarized as h4_binarized
 from pipeline.sources.blocks import BLOCK_BYTES
 from pipeline.sources.formats import format_of
+from pipeline.sources.layout import layout_adapter, understand
 from pipeline.sources.locate import locate
 from pipeline.sources.parquet_blocks import count_rows
+from pipeline.sources.private.singles import PROMPT_KEY, grouped
 from pipeline.sources.raw_files import check_file
 from pipeline.sources.reading import Adapter, OnBad, read_file
 from pipeline.sources.tally import Tally
+from pipeline.spill import Spill, spill
 from pipeline.tables import open_table
 
+# Private kinds have no entry: their adapter follows from their rows (pipeline.sources.layout).
 ADAPTERS: Mapping[str, Callable[[str | None], Adapter]] = {
     "sample": ultrafeedback.adapter,
     "ultrafeedback": ultrafeedback.adapter,
@@ -39,6 +44,9 @@ SCORED_KINDS = ("sample", "ultrafeedback")
 """The kinds whose completions may have a score of the user's naming."""
 
 _MEGABYTE = 1_000_000
+
+_ROW_BYTES = 250
+"""A short packed row, by which the number of rows is estimated."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +72,14 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
         folder: Replaced whole: ``completions.parquet``, ``ledger.parquet``; for the sample also
             ``sample.jsonl`` and ``truth.parquet``.
         metrics: The JSON file of counts.
-        block_bytes: About how much raw text is read at once; nothing but memory depends on it, and with rows of
-            mixed types how many are counted as read singly.
+        block_bytes: About how much raw text is read at once; nothing but memory depends on it.
 
     Raises:
         PipelineError: If the source cannot be had or read, a row is not of its shape (with
             ``on_bad_row: drop``: more rows than allowed), or nothing is left.
         OSError: If the outputs cannot be written.
     """
-    adapter = _adapter(params)
+    _check_params(params)
     tally = Tally()
     with atomic_folder(folder) as partial:
         lineage: dict[str, Any] = {"kind": params.kind}
@@ -85,11 +92,15 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
             located = locate(params)
             files = located.files
             lineage |= located.lineage
+        adapter, understood = _adapter(params, files)
+        lineage |= understood
         if params.score_column is not None:
             lineage["score_column"] = params.score_column
         lineage["files"] = [{"name": name, "sha256": sha256_file(path)} for name, path in files.items()]
         with open_table(partial / "completions.parquet", COMPLETIONS, lineage) as table:
-            for completions in completion_blocks(files, adapter, tally, block_bytes, params.on_bad_row):
+            for completions in completion_blocks(
+                files, adapter, tally, block_bytes, params.on_bad_row, partial / "spilled"
+            ):
                 table.write(completions)
         tally.check_bad_share(params.max_bad_share)
         _check(tally, params.score_column)
@@ -126,6 +137,7 @@ def completion_blocks(
     tally: Tally,
     block_bytes: int = BLOCK_BYTES,
     on_bad: OnBad = "error",
+    folder: Path | None = None,
 ) -> Iterator[pl.DataFrame]:
     """The completions table of raw files, block by block; those of one row lie in one block.
 
@@ -135,10 +147,33 @@ def completion_blocks(
         tally: Takes the counts, and the rows that have no completions.
         block_bytes: About how much raw text is read at once.
         on_bad: What to do with a row that is not of the adapter's shape: stop, or enter it in the ledger.
+        folder: Where rows may wait for others of the same prompt, made and removed if need be; None: they
+            wait in memory.
 
     Raises:
         PipelineError: If a file cannot be read, or a row that is not to be dropped.
+        OSError: If the folder cannot be written.
     """
+    records = _identified(files, adapter, tally, block_bytes, on_bad)
+    if not adapter.by_prompt:
+        for block in records:
+            tally.count(block)
+            yield block.select(list(COMPLETIONS.columns))
+        return
+    tally.groups = 0
+    if folder is None:
+        yield from grouped(records, tally, Spill(Path(), PROMPT_KEY, parts=1))
+        return
+    with spill(
+        folder, PROMPT_KEY, sum(path.stat().st_size for path in files.values()) // _ROW_BYTES
+    ) as spilled:
+        yield from grouped(records, tally, spilled)
+
+
+def _identified(
+    files: Mapping[str, Path], adapter: Adapter, tally: Tally, block_bytes: int, on_bad: OnBad
+) -> Iterator[pl.DataFrame]:
+    """Records of raw files with the raw row's id, file and line, block by block."""
     for name, path in files.items():
         check_file(path)
         with progress_bar() as display:
@@ -147,8 +182,7 @@ def completion_blocks(
             task = display.begin(f"reading {name}", total, "rows" if has_rows else "MB")
             before = 0
             for block in read_file(path, adapter, block_bytes, on_bad):
-                records = tally.identified(block, name).with_columns(file=pl.lit(name))
-                yield records.select(list(COMPLETIONS.columns))
+                yield tally.identified(block, name).with_columns(file=pl.lit(name))
                 done = block.done if has_rows else _megabytes(block.done)
                 display.done(task, done - before)
                 before = done
@@ -158,8 +192,20 @@ def _megabytes(count: int) -> int:
     return -(-count // _MEGABYTE)
 
 
-def _adapter(params: SourceParams) -> Adapter:
-    """How the source is read, after a look at params that do not fit its kind."""
+def _adapter(params: SourceParams, files: Mapping[str, Path]) -> tuple[Adapter, dict[str, Any]]:
+    """How the source is read, and what the lineage says of it."""
+    if params.kind not in PRIVATE_KINDS:
+        return ADAPTERS[params.kind](params.score_column), {}
+    layout = understand(files, params)
+    return layout_adapter(layout, params), {"layout": layout.as_lineage()}
+
+
+def _check_params(params: SourceParams) -> None:
+    """Refuse params that do not fit the source's kind.
+
+    Raises:
+        PipelineError: If there are any.
+    """
     if params.kind == "sample" and params.path is not None:
         raise PipelineError(
             "The sample is generated, not read",
@@ -176,7 +222,17 @@ def _adapter(params: SourceParams) -> Adapter:
             expected=f"null while source.kind is {params.kind}",
             hint=f"It names a number beside each completion, in source.kind {' or '.join(SCORED_KINDS)}",
         )
-    return ADAPTERS[params.kind](params.score_column)
+    asked = [name for name in ("columns", "labels") if getattr(params, name) != type(getattr(params, name))()]
+    if asked and params.kind not in PRIVATE_KINDS:
+        raise PipelineError(
+            "The fields of a known dataset are known",
+            key=f"source.{asked[0]}",
+            found=", ".join(
+                f"{name}: {value}" for name, value in getattr(params, asked[0]).model_dump().items() if value
+            ),
+            expected=f"nothing but null or [] while source.kind is {params.kind}",
+            hint=f"Set source.kind to the shape of your rows: {', '.join(PRIVATE_KINDS)}",
+        )
 
 
 def _check(tally: Tally, score_column: str | None) -> None:

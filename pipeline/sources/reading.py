@@ -43,10 +43,12 @@ class Adapter:
     Attributes:
         parse: Reads one raw row; raises PipelineError where the row does not have the kind's shape.
         shapes: What can be read a block at a time.
+        by_prompt: Whether a row is one response, and rows that share a prompt belong together.
     """
 
     parse: Callable[[Row, Place], Parsed]
     shapes: tuple[Shape, ...]
+    by_prompt: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class Tally:
         named_scores: Named scores among them that are not null.
         read_singly: Rows that were read by the strict way.
         bad: Rows that cannot be read, by reason; they are in the ledger.
+        groups: Where rows of one response are brought together by their prompts, how many prompts have two
+            or more; None elsewhere.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger("pull"))
@@ -42,6 +44,7 @@ class Tally:
     read_singly: int = 0
     bad: dict[str, int] = field(default_factory=dict)
     _first_bad: dict[str, list[str]] = field(default_factory=dict)
+    groups: int | None = None
     _repeats: Repeats = field(default_factory=Repeats)
     _rows: list[pl.Series] = field(default_factory=list)
     _kept: list[pl.Series] = field(default_factory=list)
@@ -57,7 +60,9 @@ class Tally:
         return sum(ids.len() for ids in self._kept)
 
     def identified(self, block: BlockRecords, file: str) -> pl.DataFrame:
-        """The next block's records that are kept, with ``row_id`` and ``line``; others go to the ledger.
+        """The next block's records that have a completion, with ``row_id`` and ``line``.
+
+        The others go to the ledger. What is kept of these has to be counted (:meth:`count`).
 
         Args:
             block: The block.
@@ -76,10 +81,10 @@ class Tally:
             self.ledger.add(str(reason), entries.select("row_id", "detail"))
         if dropped.height:
             records = records.filter(pl.col("reason").is_null())
-        self._count(records)
         return records
 
-    def _count(self, records: pl.DataFrame) -> None:
+    def count(self, records: pl.DataFrame) -> None:
+        """Count completions that are kept; their ``row_id`` is still that of the raw row."""
         self._kept.append(records["row_id"].unique(maintain_order=True))
         self.completions += records.height
         self.na_ratings += sum(records[aspect].null_count() for aspect in ASPECTS)
@@ -100,6 +105,7 @@ class Tally:
             "na_ratings": self.na_ratings,
             "empty_responses": self.empty_responses,
             "rows_read_singly": self.read_singly,
+            **({} if self.groups is None else {"groups": self.groups}),
         }
 
     def check(self) -> None:
