@@ -93,6 +93,7 @@ def _in_blocks(path: Path, adapter: Adapter, block_bytes: int) -> Read:
     tally = Tally()
     for block in read_file(path, adapter, block_bytes, on_bad="drop"):
         kept = tally.identified(block, path.name)
+        tally.count(kept)
         assert set(kept["line"]).isdisjoint(row.number for row in block.bad)
         lines = block.lines.gather(block.records["row"].rle_id()).cast(pl.UInt32)
         table = block.records.with_columns(lines.alias("row"))
