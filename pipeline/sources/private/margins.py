@@ -28,8 +28,9 @@ def margin_notes(layout: Layout, rows: Sequence[Row], min_margin: float) -> list
     if 2 * small <= len(margins):
         return []
     return [
-        f"{small} of {len(margins)} margins of the first rows are below binarize.min_margin ({min_margin:g}), "
-        f"which would drop them; the median margin is {median(margins):.3g}. Set binarize.min_margin lower."
+        f"{small} of {len(margins)} margins of the first rows are below binarize.min_margin "
+        f"({min_margin:g}), which would drop them; the median margin is {median(margins):.3g}. "
+        "Set binarize.min_margin lower."
     ]
 
 
