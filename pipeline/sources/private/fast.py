@@ -12,8 +12,9 @@ from pipeline.sources.private.understood import Layout
 from pipeline.sources.shapes import Shape
 from pipeline.texts import is_blank
 
-_UNREAD = "\x00"
-"""Stands for a column that a layout does not have; no field is called so."""
+_UNREAD = "\uf8ff"
+"""Begins the name of a column that a layout does not have: a character for private use, and no NUL, at which
+Arrow cuts names."""
 
 _MORE = ("system", "context", "history")
 
