@@ -153,6 +153,11 @@ def foreseen_faults() -> Iterator[None]:
         sys.exit(1)
 
 
+def as_fault(error: PipelineError | OSError) -> PipelineError:
+    """The error itself, or what the operating system refused as one that a person can read."""
+    return error if isinstance(error, PipelineError) else _refusal(error)
+
+
 def _words(error: BaseException) -> PipelineError | None:
     """The paragraph for a foreseen fault; None for any other."""
     if isinstance(error, PipelineError):
@@ -161,8 +166,10 @@ def _words(error: BaseException) -> PipelineError | None:
         found = str(error) or type(error).__name__
         return PipelineError("There is not enough memory", found=found, hint=_MEMORY_HINT)
     refused = os_error_in(error)
-    if refused is None:
-        return None
+    return None if refused is None else _refusal(refused)
+
+
+def _refusal(refused: OSError) -> PipelineError:
     problem, hint = os_error_words(refused)
     found = refused.strerror or str(refused) or type(refused).__name__
     return PipelineError(problem, file=refused.filename, found=found, hint=hint)

@@ -20,8 +20,8 @@ from pipeline.curation.offline.editor import edit_text
 from pipeline.curation.offline.keys import END, LAST_PAGE, NEXT_PAGE, TerminalKeys, split_keys
 from pipeline.curation.offline.review import Review, Reviewed
 from pipeline.curation.offline.screen import Screen, View
-from pipeline.curation.offline.visible import visible
 from pipeline.errors import PipelineError
+from pipeline.visible import visible
 from tests.curation.queues import pair_id, queue, queued
 
 QUEUE = queue(*(queued(number) for number in range(4)))

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.curation.blind_pairs import BlindPair
-from pipeline.curation.offline.visible import visible
+from pipeline.visible import visible
 
 SIDE_BY_SIDE = 100
 """Columns from which A and B stand beside each other."""
