@@ -22,7 +22,7 @@ from pipeline.sources.private.labels import label_reader
 from pipeline.sources.private.margins import DEFAULT_MARGIN, margin_notes
 from pipeline.sources.private.rows import parse_completions, parse_pairs, parse_ranking, parse_single
 from pipeline.sources.private.understood import ULTRAFEEDBACK, Layout
-from pipeline.sources.reading import Adapter, read_rows
+from pipeline.sources.reading import Adapter, readable_rows
 
 __all__ = ["Layout", "detect_layout", "layout_adapter", "understand"]
 
@@ -49,7 +49,7 @@ def understand(files: Mapping[str, Path], params: SourceParams) -> Layout:
             that the others have.
     """
     each = max(1, math.ceil(FIRST_ROWS / max(1, len(files))))
-    first = {path: [row for _, row in islice(read_rows(path), each)] for path in files.values()}
+    first = {path: [row for _, row in islice(readable_rows(path), each)] for path in files.values()}
     rows = [row for part in first.values() for row in part]
     layout = detect_layout(rows, params, next(iter(files.values())))
     for path, part in first.items():

@@ -26,6 +26,7 @@ from pipeline.sources.parquet_blocks import count_rows
 from pipeline.sources.private.singles import PROMPT_KEY, grouped
 from pipeline.sources.raw_files import check_file
 from pipeline.sources.reading import Adapter, OnBad, read_file
+from pipeline.sources.source_words import file_facts, understood_lines
 from pipeline.sources.tally import Tally
 from pipeline.spill import Spill, spill
 from pipeline.tables import open_table
@@ -79,7 +80,7 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
             ``on_bad_row: drop``: more rows than allowed), or nothing is left.
         OSError: If the outputs cannot be written.
     """
-    _check_params(params)
+    check_params(params)
     tally = Tally()
     with atomic_folder(folder) as partial:
         lineage: dict[str, Any] = {"kind": params.kind}
@@ -103,7 +104,7 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
             ):
                 table.write(completions)
         tally.check_bad_share(params.max_bad_share)
-        _check(tally, params.score_column)
+        check_tally(tally, params.score_column)
         write_ledger(partial, tally.ledger)
         if params.kind == "sample":
             generated.write_truth(partial / "truth.parquet", truths, tally.row_ids, lineage)
@@ -127,7 +128,7 @@ def read_source(files: Mapping[str, Path], adapter: Adapter, block_bytes: int = 
     tally = Tally()
     blocks = completion_blocks(files, adapter, tally, block_bytes)
     completions = pl.concat([COMPLETIONS.empty(), *blocks])
-    _check(tally, None)
+    check_tally(tally, None)
     return Source(completions, tally.ledger, tally)
 
 
@@ -197,10 +198,11 @@ def _adapter(params: SourceParams, files: Mapping[str, Path]) -> tuple[Adapter, 
     if params.kind not in PRIVATE_KINDS:
         return ADAPTERS[params.kind](params.score_column), {}
     layout = understand(files, params)
+    print("\n".join(understood_lines(layout.kind, file_facts(files), layout)))
     return layout_adapter(layout, params), {"layout": layout.as_lineage()}
 
 
-def _check_params(params: SourceParams) -> None:
+def check_params(params: SourceParams) -> None:
     """Refuse params that do not fit the source's kind.
 
     Raises:
@@ -235,7 +237,17 @@ def _check_params(params: SourceParams) -> None:
         )
 
 
-def _check(tally: Tally, score_column: str | None) -> None:
+def check_tally(tally: Tally, score_column: str | None) -> None:
+    """Check what was counted over the whole source.
+
+    Args:
+        tally: The counts.
+        score_column: ``source.score_column``.
+
+    Raises:
+        PipelineError: If no row has completions, or none the named score; or if the law of conservation is
+            broken.
+    """
     tally.check()
     stop_if_empty(
         tally.completions,

@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.sources.arrow_blocks import arrow_blocks
 from pipeline.sources.blocks import BLOCK_BYTES, Block, Typed
 from pipeline.sources.csv_blocks import csv_blocks
-from pipeline.sources.faults import BadRow
+from pipeline.sources.faults import BadRow, RowFault
 from pipeline.sources.fields import Parsed, Place
 from pipeline.sources.formats import format_of
 from pipeline.sources.json_blocks import json_blocks
@@ -116,6 +116,29 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
                 yield int(number), row
     if is_empty:
         raise no_rows(path)
+
+
+def readable_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """As :func:`read_rows`, without the rows that cannot be read: the others tell what a source is.
+
+    Raises:
+        PipelineError: If the file is missing, empty, cut off or of another kind, or none of its rows can be
+            read; then what is wrong with the first.
+    """
+    first: PipelineError | None = None
+    is_empty = True
+    for block in blocks_of(path):
+        for place, number in enumerate(block.numbers):
+            try:
+                row = block.row(place)
+            except RowFault as error:
+                first = first or error
+                continue
+            if row is not None:
+                is_empty = False
+                yield int(number), row
+    if is_empty:
+        raise first or no_rows(path)
 
 
 def read_file(
