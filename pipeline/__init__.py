@@ -17,7 +17,8 @@
                                      metrics, per-pair tables ──> report
 
 Every stage that can drop rows returns kept and dropped; a ``pair_id`` born in ``binarize`` survives to the
-shard, the training log and the evaluation table. Imports run one way: ``stages`` -> wings (``sources``,
-``pairs``, ``curation``, ``tokens``, ``training``, ``evaluation``, ``report``) -> base (the modules beside
-this file, and ``params``).
+shard, the training log and the evaluation table. ``check`` (the wing ``inspection``) says what all of this
+would make of source rows, before any of it is run. Imports run one way: ``stages`` -> wings (``sources``,
+``pairs``, ``curation``, ``tokens``, ``inspection``, ``training``, ``evaluation``, ``report``) -> base (the
+modules beside this file, and ``params``).
 """

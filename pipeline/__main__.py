@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import curate_commands, damage_commands, init_commands, score_commands, suspect_commands
+from pipeline import (
+    check_commands,
+    curate_commands,
+    damage_commands,
+    init_commands,
+    score_commands,
+    suspect_commands,
+)
 from pipeline.errors import PipelineError, foreseen_faults
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(score_commands.app, name="score")
 app.add_typer(curate_commands.app, name="curate")
+app.command()(check_commands.check)
 app.command()(suspect_commands.suspects)
 app.command()(init_commands.init)
 app.command()(damage_commands.damaged)

@@ -12,15 +12,31 @@ import pytest
 from stages._closure import import_closure, imported_files
 
 ROOT = Path(__file__).parents[2]
-WINGS = ("sources", "authoring", "pairs", "curation", "tokens", "training", "evaluation", "report")
+WINGS = (
+    "sources",
+    "authoring",
+    "pairs",
+    "curation",
+    "tokens",
+    "inspection",
+    "training",
+    "evaluation",
+    "report",
+)
 BASE_PACKAGES = {"params", "schema"}
 """Folders of the base; every other folder is a wing."""
 
-BETWEEN_WINGS = {"authoring": {"sources"}, "training": {"tokens"}, "evaluation": {"training", "tokens"}}
+BETWEEN_WINGS = {
+    "authoring": {"sources"},
+    "inspection": {"sources", "pairs", "tokens"},
+    "training": {"tokens"},
+    "evaluation": {"training", "tokens"},
+}
 DATA_WINGS = ("sources", "authoring", "pairs", "curation")
 NOT_FOR_DATA = {"torch", "transformers", "peft"}
 ENTRY = {
     "pipeline/__main__.py",
+    "pipeline/check_commands.py",
     "pipeline/curate_commands.py",
     "pipeline/curate_offline_commands.py",
     "pipeline/damage_commands.py",
