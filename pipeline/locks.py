@@ -45,6 +45,9 @@ def locked(target: Path, what: str, wait: float = 0.0) -> Iterator[None]:
             expected="one process at a time",
             hint="Wait until it has ended, then run this again",
         ) from error
+    except OSError as error:
+        error.filename = str(path)  # As it was given: the library makes it absolute.
+        raise
     try:
         with suppress(OSError):  # Only words for whoever finds it locked.
             path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
