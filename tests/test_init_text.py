@@ -92,6 +92,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl
 TRICKY = st.text("ab ,:#[]{}'\"\\-?!&*|>%@`~=\n\t0", min_size=1)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.one_of(TEXTS, TRICKY, st.lists(st.one_of(TRICKY, st.integers(), st.booleans(), st.none()))))
 def test_any_value_reads_back(value: Any) -> None:
     line = flow(value)
