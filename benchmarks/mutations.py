@@ -38,7 +38,7 @@ TEXTS = [
     "\u202e\u0301",
     "y" * 30_000,
 ]
-SHAPES = [
+SHAPES: list[Any] = [
     [],
     {},
     [None],
@@ -54,6 +54,7 @@ SHAPES = [
     _nested(60),
     _nested(450),
 ]
+_JUNK: list[list[Any]] = [SCALARS, TEXTS, SHAPES]
 LITERALS = [b"NaN", b"-Infinity", b"1e999", b"01", b"tru", b"'a'", b"9" * 5000, b'"\\u12"', b"\xff"]
 """What stands in a line in place of a value, and is no JSON or more than a number can be."""
 
@@ -105,7 +106,7 @@ def _drop(row: Row, path: Path, random: Random) -> None:
 
 
 def _replace(row: Row, path: Path, random: Random) -> None:
-    _holder(row, path)[path[-1]] = deepcopy(random.choice(random.choice([SCALARS, TEXTS, SHAPES])))
+    _holder(row, path)[path[-1]] = deepcopy(random.choice(random.choice(_JUNK)))
 
 
 def _retype(row: Row, path: Path, random: Random) -> None:

@@ -45,7 +45,7 @@ def _rated(response: str, score: float, rating: Any) -> Row:
     }
 
 
-_RAW = [
+_RAW: list[Row] = [
     {
         "source": "s",
         "instruction": "Wie geht's? 😀",
@@ -65,7 +65,7 @@ _RAW = [
     },
     {"source": "s", "instruction": "none", "completions": []},
 ]
-_PAIRS = [
+_PAIRS: list[Row] = [
     {
         "prompt": "q",
         "chosen": "good",
@@ -78,7 +78,7 @@ _PAIRS = [
     {"prompt": [_SYSTEM, *_talk("q")], "chosen": "good \u2028", "rejected": "bad", "constraint": _CONSTRAINT},
     {"chosen": [_SYSTEM, *_talk("q", "a", "r", "good")], "rejected": [_SYSTEM, *_talk("q", "a", "r", "bad")]},
 ]
-_ARGILLA = [
+_ARGILLA: list[Row] = [
     {
         "source": "s",
         "instruction": "q",
@@ -99,7 +99,7 @@ _ARGILLA = [
         "rejected-model": "n",
     },
 ]
-_TRANSCRIPTS = [
+_TRANSCRIPTS: list[Row] = [
     {"chosen": "\n\nHuman: q\n\nAssistant: good", "rejected": "\n\nHuman: q\n\nAssistant: bad"},
     {
         "chosen": "\n\nHuman: q\n\nAssistant: a\n\nHuman: r\n\nAssistant: é",

@@ -73,7 +73,8 @@ def pull(params: SourceParams, folder: Path, metrics: Path, block_bytes: int = B
         folder: Replaced whole: ``completions.parquet``, ``ledger.parquet``; for the sample also
             ``sample.jsonl`` and ``truth.parquet``.
         metrics: The JSON file of counts.
-        block_bytes: About how much raw text is read at once; nothing but memory depends on it.
+        block_bytes: About how much raw text is read at once; nothing but memory depends on it and, with rows
+            of mixed types, how many are counted as read singly.
 
     Raises:
         PipelineError: If the source cannot be had or read, a row is not of its shape (with

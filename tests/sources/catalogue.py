@@ -109,13 +109,11 @@ def pulled(tmp_path: Path, path: Path | list[str], **params: Any) -> Pulled:
     except PipelineError:
         assert not folder.exists() and not metrics.exists()
         raise
-    tables = [
-        read_table(folder / f"{name}.parquet", table)
-        for name, table in (("completions", COMPLETIONS), ("ledger", LEDGER))
-    ]
+    completions = read_table(folder / "completions.parquet", COMPLETIONS)
+    ledger = read_table(folder / "ledger.parquet", LEDGER)
     found = read_json(metrics)
-    assert found["in"] == found["kept"] + tables[1].height == found["kept"] + sum(found["dropped"].values())
-    return Pulled(*tables, found)
+    assert found["in"] == found["kept"] + ledger.height == found["kept"] + sum(found["dropped"].values())
+    return Pulled(completions, ledger, found)
 
 
 def check_stops(tmp_path: Path, case: BadLine, kind: str, path: Path, row: int, **params: Any) -> None:

@@ -130,7 +130,7 @@ def test_a_fault_is_named(row: dict[str, Any], column: str) -> None:
     ids=["two_systems", "late_system", "ends_with_assistant", "only_assistant", "only_system"],
 )
 def test_a_prompt_that_no_chat_has_is_refused(before: list[Any], place: int, found: str) -> None:
-    rows = {
+    rows: dict[str, dict[str, Any]] = {
         "prompt": {"prompt": before, "chosen": "a", "rejected": "b"},
         "chosen": {"chosen": before + says("a"), "rejected": before + says("b")},
         "rejected": {"prompt": "Hi", "chosen": "a", "rejected": before + says("b")},

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from itertools import takewhile
 from typing import Any
 
+from pipeline.sources.faults import BAD_VALUE
 from pipeline.sources.fields import Place
 from pipeline.sources.jsonl import Row
 
@@ -58,7 +59,7 @@ def _decoded(value: Any, column: str, place: Place) -> Any:
         return value
     read = json_of(value)
     if read is MISSING:
-        raise place.fault(column, value, "a list or an object as JSON, as in the other rows")
+        raise place.fault(column, value, "a list or an object as JSON, as in the other rows", BAD_VALUE)
     return read
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.params import LabelParams
+from pipeline.sources.faults import BAD_VALUE
 from pipeline.sources.fields import Place
 from pipeline.sources.jsonl import Row
 from pipeline.sources.private.access import MISSING
@@ -103,7 +104,7 @@ class LabelReader:
         winner = None if isinstance(value, list | dict) else self._meant(value, responses)
         if winner is None or winner >= responses:
             raise place.fault(
-                column, value, f"{_expected(self.form, responses)}; for another value, {SET_LABELS}"
+                column, value, f"{_expected(self.form, responses)}; for another value, {SET_LABELS}", BAD_VALUE
             )
         return winner
 
@@ -130,11 +131,11 @@ class LabelReader:
         truths = {column: False if is_absent(value) else as_truth(value) for column, value in values.items()}
         for column, truth in truths.items():
             if truth is None:
-                raise place.fault(column, values[column], "true or false, 1 or 0")
+                raise place.fault(column, values[column], "true or false, 1 or 0", BAD_VALUE)
         true = [index for index, truth in enumerate(truths.values()) if truth]
         if len(true) != 1:
             said = {column: bool(truth) for column, truth in truths.items()}
-            raise place.fault(self.columns[0], said, f"exactly one true of {', '.join(self.columns)}")
+            raise place.fault(self.columns[0], said, f"exactly one true of {', '.join(self.columns)}", BAD_VALUE)
         return TIE if true[0] == 2 else true[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pipeline.sources.faults import BAD_CONVERSATION, BAD_VALUE, UNKNOWN_ROLE, WRONG_TYPE
 from pipeline.sources.fields import Place, Said
 from pipeline.sources.private.names import MESSAGE_KEYS, SPEAKERS, TOOL_SPEAKERS
 
@@ -51,9 +52,10 @@ def as_message(item: Any, path: str, place: Place) -> Message:
 def _role(value: Any, path: str, place: Place) -> str:
     name = value.strip().casefold() if isinstance(value, str) else None
     if name in TOOL_SPEAKERS:
-        raise place.fault(path, value, NO_TOOLS)
+        raise place.fault(path, value, NO_TOOLS, UNKNOWN_ROLE)
     if name not in SPEAKERS:
-        raise place.fault(path, value, "system, user or assistant (human, gpt)")
+        reason = UNKNOWN_ROLE if name is not None else WRONG_TYPE
+        raise place.fault(path, value, "system, user or assistant (human, gpt)", reason)
     return SPEAKERS[name]
 
 
@@ -113,7 +115,7 @@ def transcript(text: str, column: str, place: Place) -> list[Message]:
         PipelineError: If the text does not begin with a turn.
     """
     if not re.match(r"\s*(?:Human|Assistant):", text):
-        raise place.fault(column, text, "a transcript that begins with Human:, as in the other rows")
+        raise place.fault(column, text, "a transcript that begins with Human:, as in the other rows", BAD_VALUE)
     marks = list(_TURN.finditer(text))
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     return [
@@ -139,13 +141,14 @@ def check_prompt(messages: list[Message], column: str, place: Place) -> list[Mes
             raise place.fault(f"{column}[{index}]", None, "the text of the message")
     if not any(message["content"].strip() for message in messages if message["role"] != "system"):
         found = "no message of the user" if set(roles) <= {"system"} and roles else "an empty prompt"
-        raise place.fault(column, Said(found), "a prompt with some text")
+        raise place.fault(column, Said(found), "a prompt with some text", BAD_CONVERSATION)
     if roles.count("system") > 1:
         found = f"{roles.count('system')} system messages"
-        raise place.fault(column, Said(found), "one system message at most")
+        raise place.fault(column, Said(found), "one system message at most", BAD_CONVERSATION)
     if "system" in roles[1:]:
-        raise place.fault(column, Said("a system message between turns"), "the system message first")
+        found = "a system message between turns"
+        raise place.fault(column, Said(found), "the system message first", BAD_CONVERSATION)
     if roles[-1] != "user":
         found = f"a prompt that ends with the {roles[-1]}'s turn"
-        raise place.fault(column, Said(found), "a prompt that ends with the user's turn")
+        raise place.fault(column, Said(found), "a prompt that ends with the user's turn", BAD_CONVERSATION)
     return messages

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.sources.faults import BAD_CONVERSATION
 from pipeline.sources.fields import Place, Said
 from pipeline.sources.jsonl import Repeated, Row
 from pipeline.sources.private.access import MISSING, value_at
@@ -129,7 +130,7 @@ def as_side(value: Any, column: str, place: Place, layout: Layout) -> Side:
     last = messages[-1]
     if last["role"] != "assistant":
         found = Said(f"a last message of the {last['role']}")
-        raise place.fault(column, found, "a conversation that ends with the assistant's message")
+        raise place.fault(column, found, "a conversation that ends with the assistant's message", BAD_CONVERSATION)
     return Side(messages[:-1], last["content"], column)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.sources.faults import BAD_VALUE
 from pipeline.sources.fields import Completion, Parsed, Place, Said
 from pipeline.sources.hh_rlhf import transcripts_fault, turns_of
 from pipeline.sources.jsonl import Row
@@ -185,7 +186,7 @@ def _beside(row: Row, place: Place, layout: Layout, role: str, sides: list[Side]
     values, paths = _several(row, place, layout, role)
     if len(values) != len(sides):
         found = Said(f"{len(values)} {role} for {len(sides)} responses")
-        raise place.fault(str(columns), found, "one for each response")
+        raise place.fault(str(columns), found, "one for each response", BAD_VALUE)
     return list(zip(values, paths, strict=True))
 
 
@@ -230,7 +231,7 @@ def _implicit(values: dict[str, Any], columns: dict[str, str], place: Place) -> 
         common = common[: max((at for at, letter in enumerate(common) if letter.isspace()), default=0)]
     if not common.strip():
         found = Said("two texts without a common beginning")
-        raise place.fault(columns["chosen"], found, "texts that begin with the same prompt, as in other rows")
+        raise place.fault(columns["chosen"], found, "texts that begin with the same prompt, as in other rows", BAD_VALUE)
     sides = [Side([], values[label][len(common) :].lstrip(), columns[label]) for label in LABELS]
     return common, sides
 
@@ -244,5 +245,5 @@ def _cut(value: Any, prompt: Any, column: str, place: Place) -> Side:
     if value is None:
         return Side([], None, column)
     if not (isinstance(value, str) and isinstance(prompt, str) and value.startswith(prompt)):
-        raise place.fault(column, value, "a text that begins with the prompt, as in the other rows")
+        raise place.fault(column, value, "a text that begins with the prompt, as in the other rows", BAD_VALUE)
     return Side([], value[len(prompt) :].lstrip(), column)

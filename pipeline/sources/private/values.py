@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pipeline.sources.faults import BAD_VALUE
 from pipeline.sources.fields import Place, as_optional_number
 from pipeline.sources.private.names import BAD, GOOD, fold_name
 
@@ -66,7 +67,7 @@ def as_score(value: Any, column: str, place: Place) -> float | None:
     if isinstance(value, str):
         number = plain_number(value)
         if number is None:
-            raise place.fault(column, value, "a finite number, N/A or null")
+            raise place.fault(column, value, "a finite number, N/A or null", BAD_VALUE)
         return number
     return as_optional_number(value, column, place)
 
@@ -84,7 +85,7 @@ def as_rating(value: Any, column: str, place: Place) -> float | None:
         return number
     truth = as_truth(value)
     if truth is None:
-        raise place.fault(column, value, "a finite number, a truth value, thumbs up or down, N/A or null")
+        raise place.fault(column, value, "a finite number, a truth value, thumbs up or down, N/A or null", BAD_VALUE)
     return float(truth)
 
 
