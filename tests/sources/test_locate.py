@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from datasets import Dataset, DatasetDict
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants, snapshot_download
 
 from pipeline.errors import PipelineError
 from pipeline.params import HubParams, SourceParams
@@ -302,7 +302,7 @@ def test_an_unknown_split_on_the_hub_is_refused_with_those_that_are_there(
         locate(params)
     assert caught.value.found == "validation; there are test, train"
     # The hub lists files that were not downloaded.
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda *_, **__: ["data/eval-0.csv", "data/x.csv"])
+    monkeypatch.setattr(HfApi, "list_repo_files", lambda *_, **__: ["data/eval-0.csv", "data/x.csv"])
     with pytest.raises(PipelineError) as caught:
         locate(params)
     assert caught.value.found == "validation; there are test, x"
@@ -310,7 +310,7 @@ def test_an_unknown_split_on_the_hub_is_refused_with_those_that_are_there(
 
 def test_only_what_may_be_of_the_split_is_downloaded(dataset: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    download = hub.snapshot_download
+    download = snapshot_download
 
     def watched(*args: Any, **kwargs: Any) -> str:
         asked.extend(kwargs["allow_patterns"])
