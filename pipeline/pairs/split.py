@@ -35,7 +35,8 @@ def split(params: SplitParams, pairs: pl.DataFrame) -> tuple[pl.DataFrame, Ledge
 def split_blocks(params: SplitParams, source: Blocks, ledger: Ledger) -> Iterator[pl.DataFrame]:
     """Every pair with its split, block by block, in their order; placed by a hash of its cluster.
 
-    A share (below 1) claims a range of hashes, so adding rows moves no pair that was there. A count takes
+    A share (below 1) claims a range of hashes, so adding rows moves no pair that was there. A range that no
+    cluster falls into, of few rows, takes the first cluster of train, if there are two. A count takes
     the clusters no share claims, in the order of their hashes, test before validation, until the next would
     make it too many: at most that many pairs. Adding rows then moves only the clusters at its edge.
 
@@ -91,8 +92,21 @@ def _places(params: SplitParams, cluster_ids: pl.Series) -> pl.Series:
             ordered = ordered.with_columns(
                 pl.when(inside).then(pl.lit(name)).otherwise("split").alias("split")
             )
+    ordered = _none_empty(params, ordered)
     placed = cluster_ids.to_frame().join(ordered, on="cluster_id", how="left", maintain_order="left")
     return placed["split"]
+
+
+def _none_empty(params: SplitParams, clusters: pl.DataFrame) -> pl.DataFrame:
+    """The clusters, in the order of their hashes, with one for each share that none fell to."""
+    for name in _HELD_OUT:
+        in_train = (clusters["split"] == "train").arg_true()
+        if 0 < getattr(params, name) < 1 and name not in clusters["split"] and in_train.len() > 1:
+            is_first = pl.int_range(pl.len()) == in_train[0]
+            clusters = clusters.with_columns(
+                pl.when(is_first).then(pl.lit(name)).otherwise("split").alias("split")
+            )
+    return clusters
 
 
 def _within_limits(params: SplitParams, placed: pl.DataFrame, ledger: Ledger) -> pl.Series:

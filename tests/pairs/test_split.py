@@ -97,9 +97,8 @@ PARTS = ("train", "validation", "test")
 @pytest.mark.parametrize(
     ("params", "key"),
     [
-        ({"test": 0.0001, "validation": 0.3}, "split.test"),
-        ({"test": 0.3, "validation": 0.0001}, "split.validation"),
         ({"test": 0.0, "validation": 0.9999}, "split"),
+        ({"test": 0.0001, "validation": 0.9998}, "split"),
     ],
 )
 def test_an_empty_split_is_a_fault(pairs: Frame, params: dict[str, Any], key: str) -> None:
@@ -110,6 +109,22 @@ def test_an_empty_split_is_a_fault(pairs: Frame, params: dict[str, Any], key: st
     assert error.key == key
     assert str(error.found).startswith("20 pairs in 20 clusters: ")
     assert error.expected and error.hint
+
+
+@pytest.mark.parametrize("clusters", [3, 5, 20])
+def test_a_share_of_few_rows_is_not_empty(pairs: Frame, clusters: int) -> None:
+    frame = pairs(*({"cluster_id": content_id(str(number))} for number in range(clusters)))
+    params = SplitParams(test=0.0001, validation=0.0001)
+    placed, _ = split(params, frame)
+    order = [name for name, _, _ in by_hash(params, frame)]
+    found = dict(placed.select("cluster_id", "split").rows())
+    assert [found[name] for name in order] == ["test", "validation", *["train"] * (clusters - 2)]
+
+
+def test_two_clusters_are_too_few_for_three_splits(pairs: Frame) -> None:
+    frame = pairs(*({"cluster_id": content_id(str(number))} for number in range(2)))
+    with pytest.raises(PipelineError, match="The validation split is empty"):
+        split(SplitParams(test=0.0001, validation=0.0001), frame)
 
 
 def test_a_share_of_zero_may_be_empty(pairs: Frame) -> None:
@@ -193,6 +208,11 @@ def test_counts_and_shares_against_plain_loops(
     params = SplitParams(validation=validation, test=test, seed=seed)
     expected = counted(params, frame)
     wanted = {"train"} | {name for name in ("validation", "test") if getattr(params, name) > 0}
+    by_name = {name: place for name, _, _ in by_hash(params, frame) for place in [expected[name]]}
+    for name in ("test", "validation"):
+        in_train = [cluster for cluster, place in by_name.items() if place == "train"]
+        if 0 < getattr(params, name) < 1 and name not in by_name.values() and len(in_train) > 1:
+            by_name[in_train[0]] = expected[in_train[0]] = name
     if not wanted <= set(expected.values()):
         with pytest.raises(PipelineError, match="split is empty"):
             split(params, frame)

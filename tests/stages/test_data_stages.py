@@ -193,7 +193,7 @@ def fails(name: str, capsys: pytest.CaptureFixture[str]) -> str:
     [
         ("binarize", {"binarize": {"min_margin": 50}}, "Stage binarize is left with no pairs"),
         ("filter", {"filter": {"max_response_chars": 1}}, "response_too_long: "),
-        ("split", {"split": {"test": 0.00001}}, "The test split is empty (key split.test)"),
+        ("split", {"split": {"test": 0.0, "validation": 0.99999}}, "The train split is empty (key split)"),
         ("split", {"split": {"tset": 0.1}}, "split.tset: unknown key"),
         ("curate", {"curate": {"decisions": "none.jsonl"}}, "The decisions cannot be read (file none.jsonl"),
         ("pull", {"source": {"kind": "ultrafeedback", "path": "no.jsonl"}}, "A source file is missing"),

@@ -104,7 +104,10 @@ class LabelReader:
         winner = None if isinstance(value, list | dict) else self._meant(value, responses)
         if winner is None or winner >= responses:
             raise place.fault(
-                column, value, f"{_expected(self.form, responses)}; for another value, {SET_LABELS}", BAD_VALUE
+                column,
+                value,
+                f"{_expected(self.form, responses)}; for another value, {SET_LABELS}",
+                BAD_VALUE,
             )
         return winner
 
@@ -135,7 +138,9 @@ class LabelReader:
         true = [index for index, truth in enumerate(truths.values()) if truth]
         if len(true) != 1:
             said = {column: bool(truth) for column, truth in truths.items()}
-            raise place.fault(self.columns[0], said, f"exactly one true of {', '.join(self.columns)}", BAD_VALUE)
+            raise place.fault(
+                self.columns[0], said, f"exactly one true of {', '.join(self.columns)}", BAD_VALUE
+            )
         return TIE if true[0] == 2 else true[0]
 
 

@@ -115,7 +115,9 @@ def transcript(text: str, column: str, place: Place) -> list[Message]:
         PipelineError: If the text does not begin with a turn.
     """
     if not re.match(r"\s*(?:Human|Assistant):", text):
-        raise place.fault(column, text, "a transcript that begins with Human:, as in the other rows", BAD_VALUE)
+        raise place.fault(
+            column, text, "a transcript that begins with Human:, as in the other rows", BAD_VALUE
+        )
     marks = list(_TURN.finditer(text))
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     return [

@@ -130,7 +130,9 @@ def as_side(value: Any, column: str, place: Place, layout: Layout) -> Side:
     last = messages[-1]
     if last["role"] != "assistant":
         found = Said(f"a last message of the {last['role']}")
-        raise place.fault(column, found, "a conversation that ends with the assistant's message", BAD_CONVERSATION)
+        raise place.fault(
+            column, found, "a conversation that ends with the assistant's message", BAD_CONVERSATION
+        )
     return Side(messages[:-1], last["content"], column)
 
 

@@ -231,7 +231,9 @@ def _implicit(values: dict[str, Any], columns: dict[str, str], place: Place) -> 
         common = common[: max((at for at, letter in enumerate(common) if letter.isspace()), default=0)]
     if not common.strip():
         found = Said("two texts without a common beginning")
-        raise place.fault(columns["chosen"], found, "texts that begin with the same prompt, as in other rows", BAD_VALUE)
+        raise place.fault(
+            columns["chosen"], found, "texts that begin with the same prompt, as in other rows", BAD_VALUE
+        )
     sides = [Side([], values[label][len(common) :].lstrip(), columns[label]) for label in LABELS]
     return common, sides
 
@@ -245,5 +247,7 @@ def _cut(value: Any, prompt: Any, column: str, place: Place) -> Side:
     if value is None:
         return Side([], None, column)
     if not (isinstance(value, str) and isinstance(prompt, str) and value.startswith(prompt)):
-        raise place.fault(column, value, "a text that begins with the prompt, as in the other rows", BAD_VALUE)
+        raise place.fault(
+            column, value, "a text that begins with the prompt, as in the other rows", BAD_VALUE
+        )
     return Side([], value[len(prompt) :].lstrip(), column)

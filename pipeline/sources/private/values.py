@@ -85,7 +85,9 @@ def as_rating(value: Any, column: str, place: Place) -> float | None:
         return number
     truth = as_truth(value)
     if truth is None:
-        raise place.fault(column, value, "a finite number, a truth value, thumbs up or down, N/A or null", BAD_VALUE)
+        raise place.fault(
+            column, value, "a finite number, a truth value, thumbs up or down, N/A or null", BAD_VALUE
+        )
     return float(truth)
 
 
