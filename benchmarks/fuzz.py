@@ -31,7 +31,7 @@ from pipeline.errors import foreseen_faults
 from pipeline.sources import typed_lines
 
 ROWS_PER_FILE = 40
-_BLOCKS = (1, 400, 4000, 1 << 20)
+_BLOCKS = (300, 4000, 4000, 1 << 20)
 
 
 def fuzz_lines(name: str, rows: int, seed: int, path: Path) -> tuple[int, int, int]:
@@ -64,7 +64,7 @@ def _fuzz(
     made = kept = dropped = 0
     while made < rows:
         # Small parts are read as columns, too.
-        typed_lines.FEWEST_HALVED = random.choice([2, 16, 256])
+        typed_lines.FEWEST_HALVED = random.choice([2, 16, 256, 256])
         name, content, count = make(random)
         path.write_bytes(content)
         more = check_laws(path, SEEDS[name].adapter, random.choice(_BLOCKS), count)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from pipeline.params import SourceParams
 from pipeline.sources import argilla_binarized, hh_rlhf, ultrafeedback, ultrafeedback_binarized
+from pipeline.sources.layout import detect_layout, layout_adapter
 from pipeline.sources.reading import Adapter
 
 Row = dict[str, Any]
@@ -108,11 +111,37 @@ _TRANSCRIPTS: list[Row] = [
     {"chosen": "\n\nHuman: q", "rejected": "Assistant: x"},
 ]
 
+_OWN: dict[str, list[Row]] = {
+    "pairs": [
+        {"prompt": "q", "chosen": "good", "rejected": "bad", "chosen_score": 8, "rejected_score": "2.5"},
+        {"prompt": _talk("q"), "chosen": _talk("good é"), "rejected": _talk("bad"), "system": "Be brief."},
+        {"prompt": "r", "chosen": "yes", "rejected": "no", "chosen_score": None, "source": "s"},
+    ],
+    "completions": [
+        {"prompt": "q", "responses": ["a", "b", "c"], "scores": [1, 2.5, 0], "models": ["m", "n", "o"]},
+        {"prompt": "r", "responses": ["d", "e"], "scores": [4, None], "models": ["m", "n"]},
+    ],
+    "ranking": [
+        {"prompt": "q", "response_a": "a", "response_b": "b", "winner": "A"},
+        {"prompt": "r", "response_a": "c", "response_b": "d", "winner": "tie"},
+        {"prompt": "s", "response_a": "e", "response_b": "f", "winner": "B"},
+    ],
+}
+"""Of the private kinds but rated_single, whose rows are only paired once all of them are read."""
+
+
+def _own(kind: str, rows: list[Row]) -> Seeds:
+    params = SourceParams.model_validate({"kind": kind, "path": "mine.jsonl"})
+    # The first row has the form that is read; the others are what may stand beside it.
+    return Seeds(layout_adapter(detect_layout(rows[:1] * 4, params, Path("mine.jsonl")), params), rows)
+
+
 SEEDS = {
     "ultrafeedback": Seeds(ultrafeedback.adapter(), _RAW),
     "ultrafeedback_scored": Seeds(ultrafeedback.adapter("fine-grained_score"), _RAW),
     "ultrafeedback_binarized": Seeds(ultrafeedback_binarized.ADAPTER, _PAIRS),
     "argilla_binarized": Seeds(argilla_binarized.ADAPTER, _ARGILLA),
     "hh_rlhf": Seeds(hh_rlhf.ADAPTER, _TRANSCRIPTS),
+    **{kind: _own(kind, rows) for kind, rows in _OWN.items()},
 }
 """By the name under which the fuzz reports them."""
