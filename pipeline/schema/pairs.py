@@ -83,6 +83,11 @@ CONFLICTS = ("agrees", "tied", "contradicted")
 _PAIR_INVARIANTS: dict[str, Callable[[], pl.Expr]] = {
     "conflict is known": lambda: pl.col("conflict").is_in(list(CONFLICTS)),
     "chosen differs from rejected": lambda: pl.col("chosen") != pl.col("rejected"),
+    "scores are finite": lambda: (
+        pl.col("chosen_score").is_finite()
+        & pl.col("rejected_score").is_finite()
+        & pl.col("margin").is_finite()
+    ),
 }
 
 PAIRS = Table("pairs", _PAIR_COLUMNS, key=("pair_id",), invariants=_PAIR_INVARIANTS)

@@ -93,6 +93,7 @@ def load_model(
     else:
         keep_trainable(model)
     if not check_head(model):
+        _refuse_broken_weights(model, folder)
         raise PipelineError(
             "The model changes its logits after the output head",
             file=folder,
@@ -101,6 +102,20 @@ def load_model(
             hint="Use a model of another family",
         )
     return model
+
+
+def _refuse_broken_weights(model: PreTrainedModel, folder: Path) -> None:
+    """Refuse a model one of whose weights is no number: no output of it means anything."""
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise PipelineError(
+                "The model's weights are not all numbers",
+                file=folder,
+                column=name,
+                found="NaN or infinity",
+                expected="finite weights",
+                hint="Fetch the weights again; if training made them, lower train.lr",
+            )
 
 
 def disable_dropout(model: PreTrainedModel) -> None:

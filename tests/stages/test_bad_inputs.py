@@ -6,6 +6,8 @@ catalogues of their own beside the code that reads them.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +16,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from pipeline.errors import TRACEBACK
-from pipeline.files import sha256_file
+from pipeline.files import read_json, sha256_file, write_json
 from pipeline.params import Params, load_params
 from stages import (
     _stage,
@@ -336,7 +340,13 @@ FILES: list[tuple[str, str, Path, Damage, str]] = [
         written(b"{}"),
         r"tokenizer cannot be loaded",
     ),
-    ("nan base", "train", Path("models/base") / WEIGHTS, weights(float("nan")), r"is not finite"),
+    (
+        "nan base",
+        "train",
+        Path("models/base") / WEIGHTS,
+        weights(float("nan")),
+        r"not all numbers \(file models/base, column",
+    ),
     (
         "given: cut",
         "pull_model",
@@ -388,8 +398,8 @@ FILES: list[tuple[str, str, Path, Damage, str]] = [
         "params",
         "split",
         Path("params.yaml"),
-        written(b"split: {test: 7}\n"),
-        r"split\.test: found 7, expected",
+        written(b"split: {flip_train: 7}\n"),
+        r"split\.flip_train: found 7, expected",
     ),
     ("params yaml", "split", Path("params.yaml"), written(b"a: [\n"), r"not valid YAML \(file params\.yaml"),
     (
@@ -435,12 +445,19 @@ def test_a_damaged_file(
 @pytest.mark.parametrize(
     ("stage", "column", "value", "expected"),
     [
-        ("tokenize", "split", "held-out", r"train\.parquet, row 1\).*split is known"),
+        ("evaluate", "split", "held-out", r"test\.parquet, row 1\).*split is known"),
+        ("binarize", "overall_score", float("nan"), r"completions\.parquet, row 1\).*scores are finite"),
+        ("filter", "margin", float("inf"), r"pairs\.parquet, row 1\).*scores are finite"),
         ("split", "conflict", "maybe", r"pairs\.parquet, row 1\).*conflict is known"),
     ],
 )
 def test_a_value_that_no_stage_writes(
-    project: Path, capsys: pytest.CaptureFixture[str], stage: str, column: str, value: str, expected: str
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    stage: str,
+    column: str,
+    value: str | float,
+    expected: str,
 ) -> None:
     change(Path(TABLES[stage]), rewritten(lambda frame: frame.with_columns(pl.lit(value).alias(column))))
     assert re.search(expected, found := said(stage, capsys)), found

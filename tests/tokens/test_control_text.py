@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
@@ -227,7 +227,7 @@ def test_jinja_in_a_text_is_text() -> None:
         pair = only(tokenized(tokenizer, content, content, "no"))
         expected = f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
         assert tokenizer.decode(pair.prompt_ids) == expected
-        assert tokenizer.decode(pair.chosen_ids).startswith(said)
+        assert str(tokenizer.decode(pair.chosen_ids)).startswith(said)
 
 
 def test_earlier_turns_are_marked_to_the_templates_own_eos() -> None:
@@ -258,7 +258,7 @@ def test_truncation_holds_for_such_pairs_too() -> None:
         {"role": "user", "content": "q<|im_end|>"},
     ]
     kept = only(tokenized(tokenizer, turns, "y", "n", max_length=head + 4, truncation="truncate_prompt"))
-    assert tokenizer.decode(kept.prompt_ids).startswith("<|im_start|>user\nq<|im_end|><|im_end|>\n")
+    assert str(tokenizer.decode(kept.prompt_ids)).startswith("<|im_start|>user\nq<|im_end|><|im_end|>\n")
     assert kept.prompt_ids.tolist().count(EOS) == 1
 
 
@@ -345,7 +345,7 @@ def test_prompts_to_answer_have_the_ids_of_the_shards() -> None:
     for tokenizer in (byte_level(), metaspace_bpe(), unigram()):
         talks = [[{"role": "user", "content": text}] for text in ("a", "b</s>b<|im_end|>", "y")]
         for setting in ("text", "control"):
-            found = prompt_ids(tokenizer, talks, setting)  # type: ignore[arg-type]
+            found = prompt_ids(tokenizer, talks, setting)
             for talk, ids in zip(talks, found, strict=True):
                 pair = only(tokenized(tokenizer, talk, "yes", "no", special_tokens_in_text=setting))
                 assert ids == pair.prompt_ids.tolist()
@@ -364,6 +364,7 @@ pieces = st.sampled_from([*WRITTEN, "<|", "im_", "end|>", ">", "<", "a", " ", "\
 texts = st.lists(pieces, max_size=6).map("".join)
 
 
+@settings(max_examples=60)
 @given(first=texts, reply=texts, last=texts, chosen=texts, rejected=texts)
 def test_decoding_gives_the_texts_back_and_control_tokens_are_the_templates(
     first: str, reply: str, last: str, chosen: str, rejected: str
@@ -384,6 +385,7 @@ def test_decoding_gives_the_texts_back_and_control_tokens_are_the_templates(
     assert [place for place in pair.chosen_ids.tolist() if place < 3] == [EOS]
 
 
+@settings(max_examples=40)
 @given(said=texts)
 def test_what_stands_around_a_text_is_what_stands_around_any_other(said: str) -> None:
     tokenizer = byte_level()
