@@ -19,7 +19,7 @@ NOW = "2001-02-03T04:05:06+00:00"
 """The time of every answer: the same commands give the same bytes."""
 
 _TELL_TIME = ("pipeline.curation.blind_pairs", "pipeline.curation.offline.sheet_import")
-_BEFORE = {
+_BEFORE: dict[str, dict[str, Any]] = {
     "sent.jsonl": {"first": "chosen", "texts_sha256": "0" * 64, "where": "review", "when": NOW},
     "decisions.jsonl": {"action": "keep", "annotators": ["ann"], "when": NOW},
 }

@@ -90,7 +90,7 @@ def test_it_is_a_schema_that_allows_no_other_keys() -> None:
 def test_every_key_is_described_and_every_default_is_the_codes() -> None:
     for model in sections(Params):
         schema = SCHEMA if model is Params else SCHEMA["$defs"][model.__name__]
-        defaults = {} if any(f.is_required() for f in model.model_fields.values()) else model()
+        defaults: Any = {} if any(f.is_required() for f in model.model_fields.values()) else model()
         stated = defaults.model_dump(by_alias=True) if isinstance(defaults, BaseModel) else {}
         assert list(schema["properties"]) == [key_name(*item) for item in model.model_fields.items()]
         for key, entry in schema["properties"].items():

@@ -109,7 +109,8 @@ def _columns(
 
 def _parsed(rows: Iterable[tuple[Place, Row]], adapter: Adapter) -> tuple[list[Completions], int]:
     """The completions of each row that has some to compare, and how many rows cannot be read."""
-    found, unread = [], 0
+    found: list[Completions] = []
+    unread = 0
     for place, row in rows:
         try:
             parsed = adapter.parse(row, place)

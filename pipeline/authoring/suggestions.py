@@ -56,9 +56,11 @@ def row_facts(rows: Iterable[Completions]) -> RowFacts:
         numbers = [score for score in scores.values() if score is not None]
         labelled += "chosen" in scores
         if len(numbers) >= 2:
-            margins.append(
-                scores["chosen"] - scores["rejected"] if "chosen" in scores else max(numbers) - min(numbers)
-            )
+            chosen, rejected = scores.get("chosen"), scores.get("rejected")
+            if chosen is not None and rejected is not None:
+                margins.append(chosen - rejected)
+            else:
+                margins.append(max(numbers) - min(numbers))
         prompt = sum(len(message["content"] or "") for message in completions[0]["prompt"])
         characters.append(prompt + max(len(one["completion"] or "") for one in completions))
     return RowFacts(len(characters), labelled, tuple(margins), tuple(characters))

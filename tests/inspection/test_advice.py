@@ -119,8 +119,9 @@ def test_ties_that_aspects_could_part() -> None:
     ],
 )
 def test_a_rule_that_drops_much(reason: str, change: tuple[str, Any]) -> None:
-    assert changes(tried=trial(**{reason: 20})) == [change]
-    [found] = sample_changes(Params(), trial(**{reason: 20}), QUIET, None, None)
+    dropped: dict[str, Any] = {reason: 20}
+    assert changes(tried=trial(**dropped)) == [change]
+    [found] = sample_changes(Params(), trial(**dropped), QUIET, None, None)
     assert found == Change(*change, f"{reason} drops 20 of 100 pairs")
 
 

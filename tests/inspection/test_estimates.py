@@ -30,7 +30,8 @@ SIZE = ModelSize(
 
 def token_pair(prompt: int, chosen: int, rejected: int) -> TokenPair:
     parts = [np.zeros(count, np.int32) for count in (prompt, chosen, rejected)]
-    return TokenPair("p", *parts, *(part.astype(np.bool_) for part in parts))
+    masks = [part.astype(np.bool_) for part in parts]
+    return TokenPair("p", parts[0], parts[1], parts[2], masks[0], masks[1], masks[2])
 
 
 def work(**changed: Any) -> Workload:

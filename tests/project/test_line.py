@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ from tests.project.tiny import copy_project, dvc, git, run
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """The project's files in a new git repository, set to a small sample and a tiny model."""
-    params = {
+    params: dict[str, dict[str, Any]] = {
         "source": {"sample": {"rows": 60, "seed": 7}},
         "model": {"source": "path", "path": str(model_folder)},
         "train": {"epochs": 1, "dtype": "float32"},

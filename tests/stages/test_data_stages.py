@@ -214,7 +214,8 @@ def test_a_missing_input_says_what_makes_it(
     project: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert "is missing" in (said := fails(name, capsys)) and "dvc repro" in said
-    assert not (project / "data").exists() and not (project / "metrics").exists()
+    left = [path for path in (project / "data").rglob("*") if path.is_file()]
+    assert left == [] and not (project / "metrics").exists()
 
 
 def test_a_refusal_of_the_system_is_one_paragraph(

@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks.fault_kills import fingerprint
 from benchmarks.fault_project import CASES, leftovers
-from tests.project.test_line import dvc, git
+from tests.project.tiny import dvc, git
 
 ROOT = Path(__file__).parents[2]
 OUTS = ("data/pull", "metrics/pull.json")
