@@ -331,6 +331,29 @@ def test_a_tie_goes_to_the_ledger(label: str) -> None:
     assert (parsed.reason, parsed.detail) == ("labelled_tie", f"winner: {label}")
 
 
+def test_what_is_empty_in_the_first_rows_is_read_where_it_is_not() -> None:
+    """A column that only later rows fill is known by its name."""
+    first = {
+        "instruction": "Add",
+        "input": None,
+        "system": None,
+        "history": None,
+        **TEXTS,
+        "score_chosen": None,
+    }
+    later = {**first, "input": "1", "system": "S", "history": [["Hi", "Yes?"]], "score_chosen": 3}
+    layout, _ = understood([first])
+    parsed = layout_adapter(layout, SourceParams()).parse(later, Place(FILE, 2))
+    assert shown(parsed) == pair([("s", "S"), ("u", "Hi"), ("a", "Yes?"), ("u", "Add\n\n1")], 3.0)
+
+
+def test_responses_numbered_from_0_say_how_a_label_counts() -> None:
+    _, (parsed,) = understood(
+        [{"prompt": "Hi", "answer_0": "x", "answer_1": "y", "label": 1}], kind="ranking"
+    )
+    assert shown(parsed) == won(False)
+
+
 def test_0_1_and_2_count_from_0_and_2_is_a_tie() -> None:
     layout, parsed = understood([{**XY, "label": label} for label in (0, 1, 2)], kind="ranking")
     assert [item.reason for item in parsed] == [None, None, "labelled_tie"]

@@ -109,7 +109,7 @@ def _single(finder: Finder, forms: dict[str, str], labels: LabelParams) -> None:
     if not finder.find("response", RESPONSE, holds_text):
         # The response may end a conversation, as in rows for KTO.
         finder.find("response", (CONVERSATIONS,), _end_in_a_response)
-    finder.find("model", MODEL_WORDS, holds_names)
+    finder.find_optional("model", MODEL_WORDS, holds_names)
     for role, said in (("response", "the response"), ("rating", "its rating (a score, label or thumbs)")):
         if role not in finder.fields:
             finder.missing.append(said)

@@ -86,10 +86,11 @@ class Finder:
     def called(self, folded_name: str) -> list[str]:
         """The columns of a folded name that hold anything and have no role yet."""
         return [
-            name for name in self._by_fold.get(folded_name, []) if self._is_free(name) and self.values(name)
+            name for name in self._by_fold.get(folded_name, []) if self.is_free(name) and self.values(name)
         ]
 
-    def _is_free(self, name: str) -> bool:
+    def is_free(self, name: str) -> bool:
+        """Whether a column has no role yet, and none in params."""
         taken = (one for columns in self.fields.values() for one in _each(columns))
         asked = (one for columns in self._asked.values() for one in _each(columns))
         return name not in (*taken, *asked)
@@ -149,6 +150,16 @@ class Finder:
             [name for word in tier for name in self.called(fold_name(word)) if usable(self.values(name))]
             for tier in tiers
         ]
+
+    def find_optional(self, role: str, tiers: Tiers, usable: Usable, endings: Sequence[str] = ("",)) -> None:
+        """As :meth:`find`; a column that is empty in the first rows will do, as later ones may fill it."""
+        if self.find(role, tiers, usable, endings):
+            return
+        words = (fold_name(f"{word}{end}") for tier in tiers for word in tier for end in endings)
+        names = [name for word in words for name in self._by_fold.get(word, []) if self.is_free(name)]
+        empty = [name for name in dict.fromkeys(names) if not self.values(name)]
+        if empty:
+            self.take(role, empty[0], f"`{empty[0]}` is a usual name for it; it is empty in the first rows")
 
     def find(self, role: str, tiers: Tiers, usable: Usable, endings: Sequence[str] = ("",)) -> bool:
         """Give a role the column of the first tier that has one.

@@ -217,4 +217,8 @@ def _number_form(numbers: set[float], name: str, most: int, responses: Columns) 
         return FROM_0, f"{said}: counted from 0, so 0 is the first"
     if float(most) in numbers:
         return FROM_1, f"{said} and no 0: counted from 1, so 1 is the first"
+    if not isinstance(responses, str) and all(
+        column.endswith(str(place)) for place, column in enumerate(responses)
+    ):
+        return FROM_0, f"{said}, and the responses are numbered from 0"
     return None, f"{said} only: it may count from 0 or from 1"

@@ -15,7 +15,7 @@ def find_pair_fields(finder: Finder) -> None:
     for role, words, usable in (("score", SCORE_WORDS, holds_scalars), ("model", MODEL_WORDS, holds_names)):
         for place, label in enumerate(LABELS):
             names = _beside(words, place, finder.fields.get(label))
-            finder.find(f"{label}_{role}", names, usable)
+            finder.find_optional(f"{label}_{role}", names, usable)
 
 
 def find_sides(finder: Finder) -> None:

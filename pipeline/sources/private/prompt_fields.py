@@ -26,7 +26,7 @@ def find_prompt(finder: Finder, is_inside: bool) -> None:
         finder: Has found the responses.
         is_inside: Whether every response is a conversation that holds its prompt, so that none is needed.
     """
-    finder.find("system", SYSTEM, _holds_strings)
+    finder.find_optional("system", SYSTEM, _holds_strings)
     _find_context(finder)
     before = len(finder.faults)
     if is_inside and not finder.asked("prompt"):
@@ -35,9 +35,8 @@ def find_prompt(finder: Finder, is_inside: bool) -> None:
         finder.find("prompt", PROMPT, holds_text)
     if is_inside:
         del finder.faults[before:]
-    if not finder.find("history", HISTORY, holds_lists) and "history" in finder.fields:
-        del finder.fields["history"]
-    finder.find("source", SOURCE, holds_names)
+    finder.find_optional("history", HISTORY, holds_lists)
+    finder.find_optional("source", SOURCE, holds_names)
     _say_what_is_left(finder)
 
 
@@ -57,8 +56,9 @@ def _find_context(finder: Finder) -> None:
     )
     if not is_alpaca:
         return
-    for name in finder.called(ALPACA_CONTEXT):
-        if _holds_strings(finder.values(name)):
+    for name in finder.names:
+        is_named = fold_name(name) == ALPACA_CONTEXT and finder.is_free(name)
+        if is_named and all(isinstance(value, str) for value in finder.values(name)):
             finder.take("context", name, f"`{name}` beside `{ALPACA_PROMPT}` is its context, as in Alpaca")
 
 
