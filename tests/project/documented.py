@@ -74,7 +74,7 @@ class Documented:
 
 def commands() -> list[Documented]:
     """All commands in blocks of the language ``sh``; lines that end in a backslash are joined."""
-    block = re.compile(r"(?:<!-- not run: (.*?) -->\n)?^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+    block = re.compile(r"(?:<!-- [Nn]ot run[^:]*: (.*?) -->\n+)?^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
     found = []
     for page in PAGES:
         for reason, text in block.findall(page.read_text(encoding="utf-8")):

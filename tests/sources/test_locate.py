@@ -310,11 +310,11 @@ def test_an_unknown_split_on_the_hub_is_refused_with_those_that_are_there(
 
 def test_only_what_may_be_of_the_split_is_downloaded(dataset: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    download = snapshot_download
+    download = hub.snapshot_download
 
-    def watched(*args: Any, **kwargs: Any) -> str:
-        asked.extend(kwargs["allow_patterns"])
-        return str(download(*args, **kwargs))
+    def watched(repo: str, kind: Literal["dataset"], revision: str, patterns: Sequence[str]) -> Path:
+        asked.extend(patterns)
+        return download(repo, kind, revision, patterns)
 
     monkeypatch.setattr(hub, "snapshot_download", watched)
     locate(SourceParams(kind="pairs", hub=HubParams(repo="me/data", revision=COMMIT, split="test")))
