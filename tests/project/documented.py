@@ -74,7 +74,8 @@ class Documented:
 
 def commands() -> list[Documented]:
     """All commands in blocks of the language ``sh``; lines that end in a backslash are joined."""
-    block = re.compile(r"(?:<!-- [Nn]ot run[^:]*: (.*?) -->\n+)?^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+    mark = r"(?:<!-- [Nn]ot run[^:]*: (.*?) -->\n+)?"
+    block = re.compile(mark + r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
     found = []
     for page in PAGES:
         for reason, text in block.findall(page.read_text(encoding="utf-8")):
