@@ -56,6 +56,9 @@ ELSEWHERE = {
 }
 """Pattern of a command to the file that runs it, or the code behind it, and words that must stand there."""
 
+BY_PAGE = {"remotes.md": "tests/project/test_remotes.py"}
+"""Pages of which a test runs every command that is not marked."""
+
 
 @dataclass(frozen=True)
 class Documented:
@@ -74,7 +77,7 @@ class Documented:
 
 def commands() -> list[Documented]:
     """All commands in blocks of the language ``sh``; lines that end in a backslash are joined."""
-    mark = r"(?:<!-- [Nn]ot run[^:]*: (.*?) -->\n+)?"
+    mark = r"(?:<!-- [Nn]ot run(.*?) -->\n+)?"
     block = re.compile(mark + r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
     found = []
     for page in PAGES:

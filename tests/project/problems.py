@@ -236,8 +236,13 @@ def _passed(
 
 
 def _given_to_faults(scope: Scope) -> Found:
-    """What the module's own ``Fault(..., problem, ...)`` objects are made with."""
+    """What the module's own ``Fault(..., problem, ...)`` objects are made with.
+
+    Of a module without such a class, an error's problem is said again: it is found where it is said first.
+    """
     classes = {node.name: node for node in ast.walk(scope.module) if isinstance(node, ast.ClassDef)}
+    if "Fault" not in classes:
+        return
     fields = [
         statement.target.id
         for statement in (classes["Fault"].body if "Fault" in classes else [])
