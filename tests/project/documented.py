@@ -47,6 +47,8 @@ ELSEWHERE = {
     r"pip install -c constraints.txt -e '.\[argilla\]'": ("Makefile", r"-e '\.\[argilla,"),
     r"export ARGILLA_API_(URL|KEY)=.*": ("tests/argilla_server/conftest.py", "ARGILLA_API_URL"),
     r"git add curation && git commit": ("tests/argilla_server/test_repro.py", '"add", "curation"'),
+    r"python -m pipeline check.*": ("tests/inspection/test_check.py", "check"),
+    r"python -m pipeline init.*": ("tests/test_init.py", r'"init"'),
     r"python -m pipeline score ifeval .*": ("tests/evaluation/benchmarks/test_ifeval.py", '"ifeval"'),
     r"python -m pipeline score alpacaeval .*": ("tests/evaluation/test_alpacaeval.py", '"alpacaeval"'),
     r"python -m pipeline compare --variants recipes/.*": (
@@ -76,13 +78,17 @@ class Documented:
 
 
 def commands() -> list[Documented]:
-    """All commands in blocks of the language ``sh``; lines that end in a backslash are joined."""
+    """All commands in blocks of the language ``sh``, and indented ones; split lines are joined."""
     mark = r"(?:<!-- [Nn]ot run(.*?) -->\n+)?"
     block = re.compile(mark + r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+    indented = re.compile(r"^    ((?:python|dvc|make|git|pip) .*)$", flags=re.MULTILINE)
     found = []
     for page in PAGES:
-        for reason, text in block.findall(page.read_text(encoding="utf-8")):
-            for line in text.replace("\\\n", " ").splitlines():
+        text = page.read_text(encoding="utf-8")
+        # In a block of another language, such a line is output or code.
+        outside = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        for reason, lines in [*block.findall(text), *(("", line) for line in indented.findall(outside))]:
+            for line in lines.replace("\\\n", " ").splitlines():
                 command = re.split(r"(?:^|\s)#", line)[0].strip()
                 if command:
                     found.append(Documented(page.name, command, reason or None))
