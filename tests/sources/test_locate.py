@@ -11,6 +11,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 from huggingface_hub import HfApi, constants
 
+from pipeline import hub_download
 from pipeline.errors import PipelineError
 from pipeline.params import HubParams, SourceParams
 from pipeline.sources import hub
@@ -311,7 +312,7 @@ def test_an_unknown_split_on_the_hub_is_refused_with_those_that_are_there(
 
 def test_only_what_may_be_of_the_split_is_downloaded(dataset: None, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    download = hub.snapshot_download
+    download = hub_download.snapshot_download
 
     def watched(repo: str, kind: Literal["dataset"], revision: str, patterns: Sequence[str]) -> Path:
         asked.extend(patterns)
