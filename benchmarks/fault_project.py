@@ -25,7 +25,7 @@ _BEFORE: dict[str, dict[str, Any]] = {
 }
 """What people's files hold before any command."""
 
-_IFEVAL = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+_IFEVAL: dict[str, Any] = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
 _WORDS = ("tide", "moon", "sea")
 _SCORES = importlib.util.find_spec("if_verifiable") is not None
 

@@ -160,11 +160,14 @@ def as_fault(error: PipelineError | OSError) -> PipelineError:
 
 def _words(error: BaseException) -> PipelineError | None:
     """The paragraph for a foreseen fault; None for any other."""
+    cause = error.__cause__ or error if isinstance(error, PipelineError) else error
+    if is_out_of_memory(
+        cause
+    ):  # Also where a file was said to be broken: for want of memory it was not read.
+        found = str(cause) or type(cause).__name__
+        return PipelineError("There is not enough memory", found=found, hint=_MEMORY_HINT)
     if isinstance(error, PipelineError):
         return error
-    if is_out_of_memory(error):
-        found = str(error) or type(error).__name__
-        return PipelineError("There is not enough memory", found=found, hint=_MEMORY_HINT)
     refused = os_error_in(error)
     return None if refused is None else _refusal(refused)
 

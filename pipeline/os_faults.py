@@ -9,8 +9,15 @@ import re
 _TERSE = re.compile(r"\(os error (\d+)\)|Os \{ code: (\d+)")
 """How Rust's libraries (tokenizers, safetensors, Polars) name the error number, plainly and for debugging."""
 
-_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "memory allocation of", "can't start new thread")
-"""Parts of the messages by which torch, CUDA, Polars and Python say it in other errors than MemoryError."""
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "memory allocation of",
+    "bad_alloc",
+    "can't start new thread",
+    "could not create a primitive",
+)
+"""Parts of the messages by which torch, CUDA, Polars, Python and oneDNN say it, in errors of other types."""
 
 _UNNAMED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 """Errors of writing, for which libraries seldom name the file."""

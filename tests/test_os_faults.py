@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -87,6 +88,18 @@ def test_an_error_names_the_artifact_and_not_its_stand_in(tmp_path: Path) -> Non
     # One of the data is the data's, whatever it quotes.
     with pytest.raises(PipelineError, match="os error 28"), atomic_file(target):
         raise PipelineError("A row says (os error 28)")
+
+
+def test_a_file_that_is_not_read_for_want_of_memory_is_not_called_broken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = PipelineError("A table cannot be read", hint="Delete it")
+    error.__cause__ = pa.ArrowMemoryError("malloc of size 18432 failed")
+    said = paragraph(error, capsys)
+    assert said.startswith("error: There is not enough memory. Found: malloc of size 18432 failed.")
+    assert "Delete" not in said
+    error.__cause__ = pa.ArrowInvalid("no magic bytes")
+    assert paragraph(error, capsys) == "error: A table cannot be read. Delete it.\n"
 
 
 def test_no_memory_is_known_by_whoever_says_it() -> None:
