@@ -40,19 +40,17 @@ def line_file(rows: Sequence[Row], random: Random, count: int, share: float = 0.
 
 
 def _table(rows: Sequence[Row], random: Random, count: int) -> pa.Table:
-    """Damaged rows as a table; of those that no common type holds the sound ones."""
-    chosen = random.choices(rows, k=count)
+    """Damaged rows as a table: all in the same way, or as many as one type holds beside the others."""
     row = random.choice(rows)
-    for _ in range(20):
-        # Rows of one form, so that types agree; or all of them with the same damage.
-        alike = [row] * count if random.random() < 0.7 else chosen
-        state = random.getrandbits(32)
+    for most in (count, count // 2, 3, 1, 1, 1, 1, 0):
+        same = random.getrandbits(32) if random.random() < 0.5 else None
         mutated = [
-            mutated_row(one, Random(state) if random.random() < 0.5 else random)
-            if random.random() < 0.5
-            else one
-            for one in alike
+            mutated_row(row, random if same is None else Random(same))
+            if place < most or same is not None
+            else row
+            for place in range(count)
         ]
+        random.shuffle(mutated)
         try:
             return _with_bad_texts(pa.Table.from_pylist(mutated), random)
         except (pa.ArrowException, ValueError, TypeError, OverflowError, RecursionError):
