@@ -126,8 +126,13 @@ _OWN: dict[str, list[Row]] = {
         {"prompt": "r", "response_a": "c", "response_b": "d", "winner": "tie"},
         {"prompt": "s", "response_a": "e", "response_b": "f", "winner": "B"},
     ],
+    "rated_single": [
+        {"prompt": "q", "response": "a", "rating": 4.5, "model": "m"},
+        {"prompt": "q", "response": "b", "rating": 1, "model": None},
+        {"prompt": _talk("q", "c", "r"), "response": "é", "rating": "2"},
+    ],
 }
-"""Of the private kinds but rated_single, whose rows are only paired once all of them are read."""
+"""Of the private kinds. Rows of rated_single are read like any; that they find each other comes later."""
 
 
 def _own(kind: str, rows: list[Row]) -> Seeds:

@@ -17,6 +17,9 @@ from benchmarks.fuzz_files import FILES, line_file, packed
 from benchmarks.mutations import mutated_row
 from benchmarks.reader_laws import check_laws
 from benchmarks.reader_seeds import SEEDS
+from pipeline.errors import PipelineError
+from pipeline.sources.pull import completion_blocks
+from pipeline.sources.tally import Tally
 
 RANDOM = st.randoms(use_true_random=False)
 
@@ -43,6 +46,25 @@ def test_damaged_files(
     content, rows = packed(form, SEEDS[name].rows, random, count=20)
     path.write_bytes(content)
     check_laws(path, SEEDS[name].adapter, 1 << 20, rows)
+
+
+@settings(max_examples=15)
+@given(random=RANDOM, block_bytes=st.sampled_from([400, 1 << 20]))
+def test_damaged_rows_that_are_brought_together(
+    tmp_path_factory: pytest.TempPathFactory, random: Random, block_bytes: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.jsonl"
+    content, rows = line_file(SEEDS["rated_single"].rows, random, count=20)
+    path.write_bytes(content)
+    tally = Tally()
+    adapter = SEEDS["rated_single"].adapter
+    try:
+        blocks = list(completion_blocks({"fuzz.jsonl": path}, adapter, tally, block_bytes, "drop"))
+    except PipelineError:
+        return  # a fault of the file as a whole
+    tally.check()
+    assert tally.row_ids.len() == rows
+    assert sum(block.height for block in blocks) == tally.rows_kept == rows - tally.ledger.frame().height
 
 
 def test_the_same_seed_gives_the_same_damage() -> None:
