@@ -82,7 +82,7 @@ class Checkpoints:
 
     def _folders(self) -> list[Path]:
         """The checkpoints' folders, latest first."""
-        found = [path for path in self.folder.glob("step-*") if path.suffix not in {".partial", ".old"}]
+        found = [path for path in self.folder.glob("step-*") if path.is_dir() and not path.suffix]
         return sorted(found, reverse=True)
 
     def _clear_away_leftovers(self) -> None:
@@ -90,6 +90,8 @@ class Checkpoints:
         for pattern in ("*.partial", "*.old"):
             for path in self.folder.glob(pattern):
                 shutil.rmtree(path)
+        for path in self.folder.glob("*.lock"):  # one run writes here at a time: nobody holds them
+            path.unlink()
 
     def _check_run(self, folder: Path) -> None:
         saved = _flat(read_json(folder / RUN))

@@ -151,6 +151,7 @@ def test_half_of_one_is_not_seen_and_cleared_away(tmp_path: Path, capsys: pytest
     checkpoints.write(5, {"step": 5})
     (tmp_path / "step-00000010.partial").mkdir()
     (tmp_path / "step-00000010.partial/state.json").write_text("{")
+    (tmp_path / "step-00000010.partial.lock").write_text("process 1 on here")
     (tmp_path / "step-00000003.old").mkdir()
     assert checkpoints.latest() == {"step": 5}
     assert "passed over" not in capsys.readouterr().err
