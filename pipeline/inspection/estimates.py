@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pipeline.inspection.earlier import EarlierRun
 from pipeline.inspection.machine import ModelSize
 from pipeline.inspection.workload import Workload
-from pipeline.params import Params
+from pipeline.params import WITH_REFERENCE, Params
 
 STAGES = (
     "pull",
+    "pull_model",
     "binarize",
     "filter",
     "decontaminate",
@@ -19,12 +20,18 @@ STAGES = (
     "curate",
     "split",
     "tokenize",
+    "reference",
     "train",
     "evaluate",
+    "benchmark",
+    "report",
 )
-"""Those that are estimated, in the order of the flow."""
+"""All of them, in the order of the flow."""
 
-STARTUP = {"tokenize": 8.0, "train": 10.0, "evaluate": 10.0}
+_SELDOM_GROWS = ("pull_model", "benchmark", "report")
+"""Their cost hardly depends on the data: that of an earlier run stands as it is."""
+
+STARTUP = {"tokenize": 8.0, "reference": 10.0, "train": 10.0, "evaluate": 10.0}
 """Seconds a stage needs to start Python and load its libraries, where torch is among them; else 2."""
 
 FARTHEST = 10.0
@@ -91,6 +98,9 @@ def estimate_stages(
 def _scaled(stage: str, work: Workload, earlier: Mapping[str, EarlierRun]) -> Estimate | None:
     """The stage's last run, scaled; None where there is none, or it was far smaller."""
     found, units = earlier.get(stage), work.units.get(stage)
+    if found is not None and stage in _SELDOM_GROWS:
+        memory = found.run.peak_memory_bytes
+        return Estimate(stage, found.run.seconds, memory, f"its run of {found.run.finished[:10]}")
     if found is None or not found.units or not units or units > FARTHEST * found.units:
         return None
     seconds, grown = found.run.seconds, units / found.units
@@ -105,6 +115,10 @@ def _probed(stage: str, params: Params, work: Workload, probe: Probe) -> Estimat
         return _training(params, work, probe)
     if stage == "evaluate":
         return _evaluation(params, work, probe)
+    if stage == "reference":
+        return _reference(params, work, probe)
+    if stage in _SELDOM_GROWS:
+        return _first_time(stage, params)
     timed = "split" if stage == "curate" and "split" in probe.seconds else stage
     timed = "decontaminate" if stage in ("curate", "split") and timed not in probe.seconds else timed
     units, measured = work.units.get(stage), probe.units.get(timed)
@@ -148,6 +162,28 @@ def _training_memory(params: Params, work: Workload, model: ModelSize) -> int:
     per_unit = wide * (2 if train.gradient_checkpointing else 34)
     tokens = max(train.micro_batch_tokens, work.longest)
     return int(states + per_unit * tokens * model.layers * model.hidden)
+
+
+def _reference(params: Params, work: Workload, probe: Probe) -> Estimate:
+    model = probe.model
+    if params.train.objective not in WITH_REFERENCE:
+        return Estimate("reference", _startup(""), None, "nothing to do but for dpo")
+    if model is None or probe.flops is None or not work.train_tokens:
+        return Estimate("reference", None, None, _UNKNOWN)
+    tokens = work.train_tokens / params.train.epochs
+    seconds = STARTUP["reference"] + 2 * model.matmul_weights * tokens / probe.flops
+    basis = f"2 x weights x {tokens:,.0f} tokens by the same matmul; at least that"
+    return Estimate("reference", seconds, 4 * model.weights, basis)
+
+
+def _first_time(stage: str, params: Params) -> Estimate:
+    """What never ran here, and has nothing to be measured on."""
+    asked = params.benchmarks
+    is_idle = not (asked.ifeval.enabled or asked.alpacaeval.enabled or asked.mtbench.enabled)
+    if stage == "benchmark" and is_idle:
+        return Estimate(stage, _startup(""), None, "no benchmark is switched on")
+    why = {"pull_model": "the network", "benchmark": "the answers and the judge", "report": "what is shown"}
+    return Estimate(stage, None, None, f"not known before its first run: it depends on {why[stage]}")
 
 
 def _evaluation(params: Params, work: Workload, probe: Probe) -> Estimate:

@@ -245,3 +245,23 @@ def test_shares_in_words() -> None:
     assert share_words(1234, 5000) == "1,234 (24.7%)"
     assert (share_words(0, 0), reasons_words({}, 3)) == ("0", "-")
     assert reasons_words({"tie": 1, "refusal": 2}, 4) == "tie 1 (25.0%), refusal 2 (50.0%)"
+
+
+def test_what_hardly_depends_on_the_data_costs_what_it_did() -> None:
+    run = Run("report", 3.5, 2 * 10**8, "2026-01-02T03:04:05+00:00")
+    found = estimate("report", {"report": EarlierRun(run, None, "")})
+    assert found == Estimate("report", 3.5, 2 * 10**8, "its run of 2026-01-02")
+    for stage in ("pull_model", "report"):
+        first = estimate(stage)
+        assert first.seconds is None and "before its first run" in first.basis
+
+
+def test_stages_with_nothing_to_do_cost_their_start() -> None:
+    assert estimate("benchmark") == Estimate("benchmark", 2.0, None, "no benchmark is switched on")
+    assert estimate("reference") == Estimate("reference", 2.0, None, "nothing to do but for dpo")
+
+
+def test_a_reference_is_one_forward_pass_over_the_training_pairs() -> None:
+    found = estimate("reference", train={"objective": "dpo", "epochs": 2})
+    # 10 s to start; 2 x 800,000 weights x 2,500,000 tokens at 1e12 operations a second.
+    assert found.seconds == 10.0 + 4.0 and found.memory_bytes == 4_000_000
