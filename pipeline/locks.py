@@ -15,9 +15,12 @@ from pipeline.errors import PipelineError
 SUFFIX = ".lock"
 """Of the file that is locked, beside what it guards; it is there only while somebody holds it."""
 
+GRACE = 1.0
+"""Seconds to wait where nobody is expected: what a killed process had just started outlives it for a moment."""
+
 
 @contextmanager
-def locked(target: Path, what: str, wait: float = 0.0) -> Iterator[None]:
+def locked(target: Path, what: str, wait: float = GRACE) -> Iterator[None]:
     """Hold the lock of a path for the length of a block.
 
     The operating system lets go of it when the process ends, however it ends: a file that a killed process
