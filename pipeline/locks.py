@@ -16,7 +16,7 @@ SUFFIX = ".lock"
 """Of the file that is locked, beside what it guards; it is there only while somebody holds it."""
 
 GRACE = 1.0
-"""Seconds to wait where nobody is expected: what a killed process had just started outlives it for a moment."""
+"""Seconds to wait where nobody is expected: what a killed process was starting outlives it for a moment."""
 
 
 @contextmanager
