@@ -107,6 +107,8 @@ def hub_server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
             self, status: int, body: bytes, headers: Mapping[str, str] | None = None, half: bool = False
         ) -> None:
             self.send_response(status)
+            # Said, or the client may send its next request over this connection just as it is closed.
+            self.send_header("Connection", "close")
             for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
                 self.send_header(name, value)
             self.end_headers()
