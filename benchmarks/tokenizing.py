@@ -7,6 +7,7 @@ the comparison of ids what follows the first EOS that ends a response is cut fro
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import time
@@ -89,6 +90,9 @@ def ceiling(folder: Path) -> Figures:
     tokenizer = load_tokenizer(folder / MODEL)
     texts = _texts(folder, tokenizer)
     encoder = choose_encoder(tokenizer, "auto", lambda: texts[:64]).encoder
+    # A full collection of what was made of the texts could fall into the call, of which it is no part.
+    gc.collect()
+    gc.freeze()
     with timed() as watch:
         encoded = encoder.encode(texts)
     return {**watch.figures(), "encoder": encoder.name, "tokens": len(encoded.ids)}

@@ -61,6 +61,8 @@ class ControlText:
             for _, token in added
             if token.content in self.ids and token.normalized and self._normalizer is not None
         ]
+        self.in_normal_form = bool(self._normalized)
+        """Whether other spellings of a control token can be one too."""
         self._begins = {text[:end] for text in self.strings for end in range(1, len(text))}
         self._ends = {text[start:] for text in self.strings for start in range(1, len(text))}
         self._all = "\0".join(self.strings)
@@ -83,7 +85,7 @@ class ControlText:
         ended = bare.str.head(edge).str.contains_any(sorted({text[-1] for text in self.strings}))
         holds = pl.col("text").str.contains_any(self.strings)
         # All that may be: what is left is looked at closely.
-        likely = texts.filter(holds | begun | ended | (bare.str.len_chars() < edge) | bool(self._normalized))
+        likely = texts.filter(holds | begun | ended | (bare.str.len_chars() < edge) | self.in_normal_form)
         holding: set[int] = set()
         suspect: set[int] = set()
         for place, text in likely.iter_rows():
@@ -101,7 +103,7 @@ class ControlText:
         """Whether a control token is written out in a text, also where only its normal form is one."""
         if any(token in text for token in self.strings):
             return True
-        if not self._normalized or self._normalizer is None:
+        if not self.in_normal_form or self._normalizer is None:
             return False
         normal = self._normalizer.normalize_str(text)
         return any(token in normal for token in self._normalized)

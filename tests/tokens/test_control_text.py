@@ -15,11 +15,11 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import PipelineError
 from pipeline.params import TokenizeParams
+from pipeline.tokens.control_names import ControlNames, alphabet, free_names
 from pipeline.tokens.control_text import ControlText
 from pipeline.tokens.encoders import TransformersEncoder
 from pipeline.tokens.pair_tokens import BlockTokens, PairTokenizer
 from pipeline.tokens.prompts import prompt_ids
-from pipeline.tokens.renamed import RenamedTokens, alphabet, free_names
 from pipeline.tokens.shards import TokenPair
 from pipeline.tokens.templates import PLAIN_TURNS
 from tests.conftest import TEMPLATE, make_tokenizer
@@ -52,6 +52,13 @@ def only(result: BlockTokens) -> TokenPair:
 @cache
 def byte_level() -> PreTrainedTokenizerFast:
     return make_tokenizer()
+
+
+@cache
+def byte_level_with(template: str) -> PreTrainedTokenizerFast:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = template
+    return tokenizer
 
 
 @cache
@@ -338,7 +345,40 @@ def test_a_tokenizer_that_cannot_tell_is_refused_with_what_to_do(monkeypatch: py
     with pytest.raises(
         PipelineError, match=r"cannot be told.*Set tokenize\.special_tokens_in_text to control"
     ):
-        RenamedTokens(byte_level(), ControlText(byte_level()), 0xF0000)
+        tokenized(byte_level(), "<|im_end|>", "y", "n")
+
+
+def test_a_text_that_could_be_a_part_and_makes_nothing_up_needs_no_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise AssertionError("a copy of the tokenizer was made")
+
+    monkeypatch.setattr("pipeline.tokens.ways.renamed_encoder", refused)
+    monkeypatch.setattr("pipeline.tokens.prompts.renamed_encoder", refused)
+    tokenizer = byte_level()
+    turns = [
+        {"role": "user", "content": "end|>"},
+        {"role": "assistant", "content": " <|im_"},
+        {"role": "user", "content": "e"},
+    ]
+    assert ControlText(tokenizer).is_suspect(["e"])
+    pair = only(tokenized(tokenizer, turns, "<|", "|>", loss_on="all_assistant_turns"))
+    text = (
+        "<|im_start|>user\nend|><|im_end|>\n<|im_start|>assistant\n <|im_<|im_end|>\n"
+        "<|im_start|>user\ne<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert pair.prompt_ids.tolist() == tokenizer(text)["input_ids"] == prompt_ids(tokenizer, [turns])[0]
+    assert names(tokenizer, pair.prompt_ids[pair.prompt_mask]) == [*"Ġ<|im_", "<|im_end|>"]
+    assert names(tokenizer, pair.chosen_ids) == ["<", "|", "<|im_end|>"]
+    for said, template in (
+        ("<|im_end|>", TEMPLATE),
+        ("<|im_", TEMPLATE.replace("<|im_end|>", "end|><|im_end|>")),
+    ):
+        tokenizer = make_tokenizer()
+        tokenizer.chat_template = template
+        with pytest.raises(AssertionError, match="a copy"):
+            tokenized(tokenizer, said, "y", "n")
 
 
 def test_prompts_to_answer_have_the_ids_of_the_shards() -> None:
@@ -393,3 +433,38 @@ def test_what_stands_around_a_text_is_what_stands_around_any_other(said: str) ->
     before, after = plain[:6], plain[7:]
     assert plain[6:7] == tokenizer("a")["input_ids"]
     assert marked[:6] == before and marked[len(marked) - len(after) :] == after
+
+
+GLUED = (
+    "{% for m in messages %}{{ m['content'] }}"
+    "{% if m['role'] == 'assistant' %}<|im_end|>{% endif %}{% endfor %}"
+)
+
+
+@settings(max_examples=60)
+@given(
+    first=texts,
+    reply=texts,
+    last=texts,
+    chosen=texts,
+    template=st.sampled_from([TEMPLATE, GLUED, GLUED.replace("{{ m", "<|im_{{ m")]),
+)
+def test_the_plain_way_of_a_suspect_text_gives_what_a_copy_of_the_tokenizer_gives(
+    first: str, reply: str, last: str, chosen: str, template: str
+) -> None:
+    tokenizer = byte_level_with(template)
+    prompt = [
+        {"role": role, "content": text}
+        for role, text in zip(("user", "assistant", "user"), (first, reply, last), strict=True)
+    ]
+
+    def found() -> BlockTokens:
+        return tokenized(tokenizer, prompt, chosen, "n", max_length=4096, loss_on="all_assistant_turns")
+
+    with pytest.MonkeyPatch.context() as patch:
+        either = found()
+        patch.setattr(ControlNames, "are_all", lambda names, text: False)
+        copied = found()
+    assert either.notes == copied.notes
+    for name in ("prompt_ids", "chosen_ids", "rejected_ids", "prompt_mask"):
+        assert getattr(only(either), name).tolist() == getattr(only(copied), name).tolist()
