@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import PipelineError
 from pipeline.sources.batch_blocks import BLOCK_ROWS, BatchBlock, check_names
-from pipeline.sources.raw_files import AGAIN
+from pipeline.sources.raw_files import not_whole
 
 _FILE_MAGIC = b"ARROW1"
 
@@ -40,14 +39,7 @@ def arrow_blocks(path: Path, block_rows: int = BLOCK_ROWS) -> Iterator[BatchBloc
                     yield BatchBlock(path, part, np.arange(row + 1, row + 1 + part.num_rows), file.tell())
                     row += part.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise PipelineError(
-            "A source file is not whole Arrow",
-            file=path,
-            row=f"after {row}",
-            found=str(error),
-            expected="an Arrow IPC file or stream",
-            hint=AGAIN,
-        ) from error
+        raise not_whole(path, "Arrow", row, error) from error
 
 
 @contextmanager

@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import PipelineError
 from pipeline.sources.batch_blocks import BLOCK_ROWS, BatchBlock, check_names
-from pipeline.sources.raw_files import AGAIN
+from pipeline.sources.raw_files import not_whole
 from pipeline.sources.shapes import OBJECT, Shape, fits
 
 
@@ -39,14 +38,7 @@ def parquet_blocks(
                 first, done = done + 1, done + batch.num_rows
                 yield BatchBlock(path, batch, np.arange(first, done + 1), done)
     except (pa.ArrowException, OSError) as error:
-        raise PipelineError(
-            "A source file is not whole Parquet",
-            file=path,
-            row=f"after {done}",
-            found=str(error),
-            expected="a Parquet file",
-            hint=AGAIN,
-        ) from error
+        raise not_whole(path, "Parquet", done, error) from error
 
 
 def count_rows(path: Path) -> int:

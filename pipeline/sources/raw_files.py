@@ -83,6 +83,25 @@ def damaged(path: Path, rows: int, error: Exception) -> PipelineError:
     )
 
 
+def not_whole(path: Path, what: str, rows: int, error: Exception) -> PipelineError:
+    """The error for a file that is cut off, or not of the format that its name says.
+
+    Args:
+        path: The file.
+        what: The format.
+        rows: How many rows it gave before.
+        error: What its reader said.
+    """
+    return PipelineError(
+        f"A source file is not whole {what}",
+        file=path,
+        row=f"after {rows}",
+        found=str(error),
+        expected=f"{what}, from its beginning to its end",
+        hint=AGAIN,
+    )
+
+
 def too_long(path: Path, row: int, what: str) -> PipelineError:
     """The error for a row of which more than :data:`LONGEST_ROW` bytes were read without its end.
 

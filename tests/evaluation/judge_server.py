@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from pipeline.params import JudgeParams
+from tests.local_server import QuietHandler, served
 
 KEY = "sk-very-secret-1234567890"
 
@@ -91,7 +91,7 @@ def judge_server(answer: Callable[[int, dict[str, Any]], Answer]) -> Iterator[Ju
     lock = threading.Lock()
     released = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
@@ -121,18 +121,6 @@ def judge_server(answer: Callable[[int, dict[str, Any]], Answer]) -> Iterator[Ju
                 pass
             self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server = JudgeServer(f"http://127.0.0.1:{http.server_address[1]}/v1")
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with served(Handler, released) as url:
+        server = JudgeServer(f"{url}/v1")
         yield server
-    finally:
-        released.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -48,6 +48,11 @@ class BadLine:
         return self.row if isinstance(self.row, bytes) else json.dumps(self.row).encode()
 
 
+def without(row: Row, name: str) -> Row:
+    """A row that lacks a field."""
+    return {key: value for key, value in row.items() if key != name}
+
+
 @dataclass(frozen=True)
 class BadFile:
     """A source that cannot be read at all, whatever becomes of bad rows.

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
+
+from tests.local_server import QuietHandler, served
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -56,7 +57,7 @@ def hub_server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
     released = threading.Event()
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_HEAD(self) -> None:
@@ -115,21 +116,9 @@ def hub_server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
             if self.command == "GET":
                 self.wfile.write(body[: len(body) // 2] if half else body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server = HubServer(f"http://127.0.0.1:{http.server_address[1]}", dict(files))
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with served(Handler, released) as url:
+        server = HubServer(url, dict(files))
         yield server
-    finally:
-        released.set()
-        http.shutdown()
-        http.server_close()
-        thread.join()
 
 
 def _entry(name: str, content: bytes) -> dict[str, object]:

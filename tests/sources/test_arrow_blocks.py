@@ -74,7 +74,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, kind: str, keep: floa
         list(read_rows(path))
     assert (caught.value.problem, caught.value.file) == ("A source file is not whole Arrow", str(path))
     assert str(caught.value.row).startswith("after ")
-    assert caught.value.expected == "an Arrow IPC file or stream"
+    assert caught.value.expected == "Arrow, from its beginning to its end"
 
 
 def test_values_that_point_elsewhere_are_never_looked_at(tmp_path: Path) -> None:

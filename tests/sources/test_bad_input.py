@@ -16,7 +16,17 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from tests.sources.catalogue import BadLine, Row, among, check_drops, check_stops, jsonl, names, pulled
+from tests.sources.catalogue import (
+    BadLine,
+    Row,
+    among,
+    check_drops,
+    check_stops,
+    jsonl,
+    names,
+    pulled,
+    without,
+)
 
 USER = {"role": "user", "content": "Hi"}
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -50,10 +60,6 @@ def argilla(number: int, **fields: Any) -> Row:
 def transcript(number: int, **fields: Any) -> Row:
     prompt = f"\n\nHuman: q{number}\n\nAssistant: "
     return {"chosen": f"{prompt}good", "rejected": f"{prompt}bad", **fields}
-
-
-def without(row: Row, name: str) -> Row:
-    return {key: value for key, value in row.items() if key != name}
 
 
 KINDS: dict[str, Callable[..., Row]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sources.catalogue import BadLine, Row, among, check_drops, check_stops, jsonl, pulled
+from tests.sources.catalogue import BadLine, Row, among, check_drops, check_stops, jsonl, pulled, without
 
 SYSTEM = {"role": "system", "content": "Be kind."}
 USER = {"role": "user", "content": "Hi"}
@@ -32,10 +32,6 @@ def ranked(number: int, **fields: Any) -> Row:
 
 def rated(number: int, **fields: Any) -> Row:
     return {"prompt": f"q{number // 2}", "response": f"a{number}", "rating": float(number % 5), **fields}
-
-
-def without(row: Row, name: str) -> Row:
-    return {key: value for key, value in row.items() if key != name}
 
 
 KINDS: dict[str, Callable[..., Row]] = {

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +24,16 @@ from safetensors.torch import load_file, save_file
 from pipeline.errors import TRACEBACK
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.params import Params, load_params
-from stages import (
-    _stage,
-    benchmark,
-    binarize,
-    curate,
-    decontaminate,
-    dedupe,
-    evaluate,
-    filter,
-    pull,
-    pull_model,
-    reference,
-    report,
-    split,
-    tokenize,
-    train,
-)
+from stages import _stage
 
 Main = Callable[[Params], None]
 Damage = Callable[[Path], None]
 
-STAGES: dict[str, Main] = {
-    module.__name__.removeprefix("stages."): module.main
-    for module in (
-        *(pull, pull_model, binarize, filter, decontaminate, dedupe, curate, split),
-        *(tokenize, reference, train, evaluate, benchmark, report),
-    )
-}
+NAMES = (
+    *("pull", "pull_model", "binarize", "filter", "decontaminate", "dedupe", "curate", "split"),
+    *("tokenize", "reference", "train", "evaluate", "benchmark", "report"),
+)
+STAGES: dict[str, Main] = {name: import_module(f"stages.{name}").main for name in NAMES}
 BENCHMARK = Path(__file__).parents[2] / "pipeline/sources/sample_benchmark.jsonl"
 
 
