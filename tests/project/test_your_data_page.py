@@ -24,7 +24,7 @@ NUMBERED = list(enumerate(BLOCKS))
 
 
 def test_every_block_is_marked() -> None:
-    assert PAGE.count("```") == 2 * len(BLOCKS) == 28
+    assert PAGE.count("```") == 2 * len(BLOCKS) == 30
 
 
 def _params_after(number: int, kind: str) -> SourceParams:

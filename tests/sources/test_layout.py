@@ -176,6 +176,15 @@ SHAPES: dict[str, tuple[str, Row, Expected]] = {
         {"prompt": [{"role": "User", "content": [{"type": "text", "text": "Hi"}]}], **TEXTS},
         pair(HI),
     ),
+    "an object that holds the prompt's messages": (
+        "pairs",
+        {
+            "input": {"messages": LONG, "tools": []},
+            "preferred_output": [says("good")],
+            "non_preferred_output": [says("bad")],
+        },
+        pair(MULTI),
+    ),
     # --- ranking
     "letters": ("ranking", {**XY, "label": "B"}, won(False)),
     "words": ("ranking", {**XY, "winner": "model_a"}, won(True)),
@@ -217,6 +226,11 @@ SHAPES: dict[str, tuple[str, Row, Expected]] = {
         "ranking",
         {"prompt": "Hi", "text_1": "x", "text_2": "y", "text_1_is_better": True},
         won(True),
+    ),
+    "a model's name": (
+        "ranking",
+        {**XY, "model_a": "gpt-x", "model_b": "llama y", "winner": "Llama-Y"},
+        won(False),
     ),
     "signed": (
         "ranking",

@@ -227,6 +227,18 @@ def test_an_unknown_label_names_the_params_that_would_make_it_known() -> None:
         layout_adapter(layout, SourceParams()).parse({**XY, "label": "?"}, Place(FILE, 1))
 
 
+def test_a_label_that_names_both_models_is_refused() -> None:
+    rows = [{**XY, "model_a": "gpt", "model_b": other, "winner": "gpt"} for other in ("llama", "GPT")]
+    adapter = layout_adapter(detect_layout(rows, None, FILE), SourceParams())
+    assert [item["label"] for item in adapter.parse(rows[0], Place(FILE, 1)).completions] == [
+        "chosen",
+        "rejected",
+    ]
+    with pytest.raises(PipelineError, match="the name of a response or of its model") as caught:
+        adapter.parse(rows[1], Place(FILE, 2))
+    assert (caught.value.row, caught.value.column) == (2, "winner")
+
+
 def test_a_file_of_another_shape_is_named(tmp_path: Path) -> None:
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     one.write_text('{"prompt": "Hi", "chosen": "x", "rejected": "y"}\n')

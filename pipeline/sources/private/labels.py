@@ -91,8 +91,13 @@ class LabelReader:
     own: Words
     words: Words
 
-    def winner(self, row: Row, place: Place, responses: int) -> int:
+    def winner(self, row: Row, place: Place, models: Sequence[str | None]) -> int:
         """The place of the winner among the responses, from 0, or :data:`TIE`.
+
+        Args:
+            row: The row.
+            place: Where it stands, for errors.
+            models: The model of each response, where it is known: a label may name the winner by it.
 
         Raises:
             PipelineError: If the label is missing or is none that is understood.
@@ -101,12 +106,12 @@ class LabelReader:
             return self._by_truths(row, place)
         column = self.columns[0]
         value = field(row, column, place, "which response won")
-        winner = None if isinstance(value, list | dict) else self._meant(value, responses)
-        if winner is None or winner >= responses:
+        winner = None if isinstance(value, list | dict) else self._meant(value, models)
+        if winner is None or winner >= len(models):
             raise place.fault(
                 column,
                 value,
-                f"{_expected(self.form, responses)}; for another value, {SET_LABELS}",
+                f"{_expected(self.form, len(models))}; for another value, {SET_LABELS}",
                 BAD_VALUE,
             )
         return winner
@@ -115,7 +120,7 @@ class LabelReader:
         """What the row's label says, in words."""
         return ", ".join(f"{column}: {optional(row, column)}" for column in self.columns)
 
-    def _meant(self, value: Any, responses: int) -> int | None:
+    def _meant(self, value: Any, models: Sequence[str | None]) -> int | None:
         if value is None:
             return None
         key = label_key(value)
@@ -126,8 +131,8 @@ class LabelReader:
             return None if truth is None else int(truth == (self.form == SECOND_TRUE))
         number = plain_number(value)
         if number is None:
-            return self.words.get(key)
-        return _numbered(number, self.form, responses)
+            return self.words.get(key, _named(key, models))
+        return _numbered(number, self.form, len(models))
 
     def _by_truths(self, row: Row, place: Place) -> int:
         values = {column: field(row, column, place, "a truth value") for column in self.columns}
@@ -154,6 +159,12 @@ def label_reader(layout: Layout, labels: LabelParams) -> LabelReader | None:
     return LabelReader(named, form, own_words(labels), usual_words(layout.fields["responses"]))
 
 
+def _named(key: str, models: Sequence[str | None]) -> int | None:
+    """The place of the one response that the model of this name wrote; None where it is not exactly one."""
+    places = [place for place, model in enumerate(models) if model is not None and label_key(model) == key]
+    return places[0] if len(places) == 1 else None
+
+
 def _numbered(number: float, form: str, responses: int) -> int | None:
     if form == SIGNED:
         return TIE if number == 0 else int(number > 0)
@@ -174,7 +185,7 @@ def _expected(form: str, responses: int) -> str:
         SIGNED: "a number: below 0 the first is better, above 0 the second",
         FIRST_TRUE: "true (the first won) or false",
         SECOND_TRUE: "true (the second won) or false",
-    }.get(form, "A, B or tie, or the name of a response")
+    }.get(form, "A, B or tie, or the name of a response or of its model")
 
 
 def find_form(

@@ -71,12 +71,14 @@ def _content(value: Any, path: str, place: Place) -> str | None:
 
 
 def as_messages(value: Any, column: str, place: Place) -> list[Message]:
-    """A conversation: a list of messages, or one message.
+    """A conversation: a list of messages, an object that holds one under ``messages``, or one message.
 
     Raises:
         PipelineError: If it is none, or one of the messages is none.
     """
     if isinstance(value, dict):
+        if speaker_key(value) is None and isinstance(value.get("messages"), list):
+            return as_messages(value["messages"], f"{column}.messages", place)
         return [as_message(value, column, place)]
     if not isinstance(value, list):
         raise place.fault(column, value, "a text or a list of messages")

@@ -58,7 +58,8 @@ def parse_ranking(row: Row, place: Place, layout: Layout, labels: LabelReader | 
     parsed = parse_completions(row, place, layout)
     if labels is None or parsed.reason == NO_COMPLETIONS:
         return parsed
-    winner = labels.winner(decoded(row, layout.encoded, place), place, len(parsed.completions))
+    models = [completion["model"] for completion in parsed.completions]
+    winner = labels.winner(decoded(row, layout.encoded, place), place, models)
     if winner == TIE:
         said = labels.said(row)
         return parsed if parsed.reason else Parsed(parsed.completions, LABELLED_TIE, said)
