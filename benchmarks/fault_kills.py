@@ -37,7 +37,11 @@ class Ended:
 
 
 def run(
-    case: Case, work: Path, after: float | None = None, before: Callable[[], None] = lambda: None
+    case: Case,
+    work: Path,
+    after: float | None = None,
+    before: Callable[[], None] = lambda: None,
+    log: Path | None = None,
 ) -> Ended:
     """Run a case in a fork of this process, which must not have started a thread.
 
@@ -46,8 +50,9 @@ def run(
         work: The project's folder.
         after: Seconds until it is killed; None: never.
         before: Called in the new process first.
+        log: Takes what it says; None: a file beside the folder.
     """
-    log = work.with_name(work.name + ".log")
+    log = work.with_name(work.name + ".log") if log is None else log
     reading, writing = os.pipe()
     begun = time.perf_counter()
     child = os.fork()

@@ -7,7 +7,8 @@ Each run is a fork of this process, so that what is stopped is the stage and not
 Half of the runs find the artifacts of another project's run, half find none. After each kill every out must
 be the old one, absent, or the new one, whole; then a run that is left alone must end with the bytes of a
 clean run and leave nothing else. ``--boundaries`` also kills just before the first change to the disk, the
-second, and so on.
+second, and so on. ``--limits`` (as root) runs each on a small disk that is full, at once or later, or
+read-only, and with too little memory: it must say so in one paragraph, and the same holds of its outs.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ import json
 import random
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
 import typer
 
 from benchmarks.fault_kills import KILLED, Ended, die_at, fingerprints, run
+from benchmarks.fault_limits import badly_ended, little_memory, little_room, read_only, small_disk
 from benchmarks.fault_project import CASES, Case, fill_in, leftovers, make_project, reset
 
 
@@ -45,6 +49,8 @@ class Outcome:
         changes: How often such a run changes the disk, as Python sees it.
         random_kills: Kills after a random time.
         boundary_kills: Kills just before a change to the disk.
+        limits: Runs with too little room or memory, or without leave to write, that did not end well.
+        hung: Of these, how many had to be killed: a library waits for a thread that had no memory.
         found_old: Outs that were the old ones after a kill.
         found_absent: Outs that were absent.
         found_new: Outs that were the new ones.
@@ -56,6 +62,8 @@ class Outcome:
     changes: int = 0
     random_kills: int = 0
     boundary_kills: int = 0
+    limits: int = 0
+    hung: int = 0
     found_old: int = 0
     found_absent: int = 0
     found_new: int = 0
@@ -65,8 +73,9 @@ class Outcome:
         """All of it but the faults' words, for a person."""
         return (
             f"{self.name}: {self.seconds:.2f} s, {self.random_kills} random kills, {self.boundary_kills} "
-            f"at one of {self.changes} changes; outs old {self.found_old}, absent {self.found_absent}, "
-            f"new {self.found_new}; {len(self.faults)} faults"
+            f"at one of {self.changes} changes, {self.limits} stopped by limits ({self.hung} hung); "
+            f"outs old {self.found_old}, absent {self.found_absent}, new {self.found_new}; "
+            f"{len(self.faults)} faults"
         )
 
 
@@ -77,11 +86,13 @@ class Trial:
         case: What is run.
         folder: Holds the projects ``old`` and ``new``; takes the working copy.
         draw: Where random moments come from.
+        disk: Takes the working copy instead.
     """
 
-    def __init__(self, case: Case, folder: Path, draw: random.Random) -> None:
-        self._case, self._draw = case, draw
-        self._old, self._new, self._work = folder / "old", folder / "new", folder / "work"
+    def __init__(self, case: Case, folder: Path, draw: random.Random, disk: Path | None = None) -> None:
+        self._case, self._draw, self._disk = case, draw, disk
+        self._old, self._new, self._work = folder / "old", folder / "new", (disk or folder) / "work"
+        self._log = folder / "limited.log"
         if self._work.exists():
             shutil.rmtree(self._work)
         shutil.copytree(self._new, self._work)
@@ -122,6 +133,40 @@ class Trial:
             self.outcome.boundary_kills += 1
             self._judge(before, f"killed at change {call}")
 
+    def limit(self) -> None:
+        """Run it with too little room, with too little memory, and without leave to write.
+
+        Raises:
+            ValueError: If there is no small disk.
+        """
+        if self._disk is None:
+            raise ValueError("limits are tried on a small disk")
+        made = sum(_size(self._work / name) for name in self._case.outs)
+        room = self._draw.randrange(2 * made + (1 << 16))
+        reset(self._case, self._work, self._old, self._new)
+        self._limited(f"{room} bytes of room", lambda: little_room(self._disk, room))
+        reset(self._case, self._work, self._old, self._new)
+        self._limited("read-only", lambda: read_only(self._disk))
+        more = int(2 ** self._draw.uniform(20, 28))
+        reset(self._case, self._work, self._old, self._new)
+        self._limited(f"{more >> 20} MB of memory", nullcontext, little_memory(more))
+
+    def _limited(
+        self,
+        how: str,
+        lack: Callable[[], AbstractContextManager[None]],
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        found = fingerprints(self._case, self._work)
+        with lack():
+            patience = 20 * self.outcome.seconds + 20
+            ended = run(self._case, self._work, patience, before or (lambda: None), self._log)
+        self.outcome.hung += ended.code == KILLED
+        if bad := badly_ended(ended, memory=before is not None):
+            self.outcome.faults.append(f"{how}: {bad}")
+        self.outcome.limits += ended.code != 0
+        self._judge(found, how)
+
     def _judge(self, before: dict[str, str], how: str) -> None:
         """Look at what stands there, run it once more, and look again."""
         for name, found in fingerprints(self._case, self._work).items():
@@ -148,9 +193,25 @@ class Trial:
             self.outcome.faults.append(f"{how}: run again it leaves {', '.join(left)}")
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(each.stat().st_size for each in (path, *path.rglob("*")) if each.is_file())
+
+
 def _is_lock(path: Path) -> bool:
     """A lock's file that nobody holds stays until its artifact is next written, and is in nobody's way."""
     return path.suffix == ".lock"
+
+
+def add_limits(outcome: Outcome, folder: Path, times: int, draw: random.Random) -> None:
+    """Try a case's limits so many times on a small disk, and add what came of it."""
+    with small_disk(folder / "disk") as disk:
+        trial = Trial(CASES[outcome.name], folder, draw, disk)
+        for _ in range(times):
+            trial.limit()
+    for name in ("limits", "hung", "found_old", "found_absent", "found_new"):
+        setattr(outcome, name, getattr(outcome, name) + getattr(trial.outcome, name))
+    outcome.faults += trial.outcome.faults
 
 
 def make_projects(folder: Path, last: str = "report") -> None:
@@ -196,6 +257,9 @@ def main(
         int | None, typer.Option(min=0, help="Kills at changes to the disk, spread evenly; all by default.")
     ] = None,
     stage: Annotated[list[str] | None, typer.Option(help="Only these cases.")] = None,
+    limits: Annotated[
+        int, typer.Option(min=0, help="Runs with too little room, memory and leave, of each; takes root.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what came of it.")] = None,
 ) -> None:
@@ -216,6 +280,8 @@ def main(
             wanted = outcome.changes if boundaries is None else min(boundaries, outcome.changes)
             for place in range(wanted):
                 trial.boundary_kill(1 + place * outcome.changes // wanted)
+            if limits:
+                add_limits(outcome, folder, limits, random.Random(f"{seed} {name} limits"))
             outcomes.append(outcome)
             print(outcome.line(), *outcome.faults, sep="\n  ", flush=True)
     if json_file is not None:
