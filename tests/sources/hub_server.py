@@ -52,8 +52,13 @@ class HubServer:
 
 
 @contextmanager
-def hub_server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
-    """A hub with one repository, of whatever name, on a free port of this machine."""
+def hub_server(files: Mapping[str, bytes], silence: float) -> Iterator[HubServer]:
+    """A hub with one repository, of whatever name, on a free port of this machine.
+
+    Args:
+        files: What it holds.
+        silence: Seconds that it says nothing where it hangs.
+    """
     released = threading.Event()
     lock = threading.Lock()
 
@@ -79,7 +84,7 @@ def hub_server(files: Mapping[str, bytes]) -> Iterator[HubServer]:
         def _answer(self, place: Place, fault: Fault) -> None:
             self.close_connection = True
             if fault == "hang":
-                released.wait(20)
+                released.wait(silence)
             elif fault == "500":
                 self._send(500, b"out of order")
             elif fault.startswith("429"):
