@@ -16,9 +16,9 @@ DISK_MB = 256
 """Of the small disk, which holds a project and what its stages make."""
 
 _BLOCK = 4096
-_SIGNALS = (134, -6, KILLED)
-"""How a process ends that a library ended as its memory could not be had, SIGABRT told by a shell or not; or
-that had to be ended, as the library waits for a thread that had none."""
+_SIGNALS = (134, -6, -11, KILLED)
+"""How a process ends that a library ended as its memory could not be had: SIGABRT, told by a shell or not, or
+SIGSEGV; or that had to be ended, as the library waits for a thread that had none."""
 
 
 @contextmanager

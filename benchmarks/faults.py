@@ -36,7 +36,7 @@ import typer
 
 from benchmarks.fault_kills import KILLED, Ended, die_at, fingerprints, run
 from benchmarks.fault_limits import badly_ended, little_memory, little_room, read_only, small_disk
-from benchmarks.fault_project import CASES, Case, fill_in, leftovers, make_project, reset
+from benchmarks.fault_project import CASES, Case, copy, fill_in, leftovers, make_project, remove, reset
 
 
 @dataclass
@@ -165,6 +165,9 @@ class Trial:
         if bad := badly_ended(ended, memory=before is not None):
             self.outcome.faults.append(f"{how}: {bad}")
         self.outcome.limits += ended.code != 0
+        if ended.code == 0:  # The report of a run shows what the run before it cost.
+            remove(self._work / "data/runs")
+            copy(self._new / "data/runs", self._work / "data/runs")
         self._judge(found, how)
 
     def _judge(self, before: dict[str, str], how: str) -> None:
