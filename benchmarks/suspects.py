@@ -37,7 +37,7 @@ from pipeline.tables import read_table
 
 STAGES = ("pull", "binarize", "filter", "decontaminate", "dedupe", "curate", "split", "tokenize")
 SIGNALS = ("suspicion", "stacked_margin", "cross_fit_margin", "dynamics_mean", "dynamics_std", "probe_margin")
-BASELINES = ("length", "score_margin", "base_margin")
+BASELINES = ("length", "score_margin", "base_margin", "base_sum_margin")
 
 # No pair is held out: every one of them is to be scored. Nothing is matched against a benchmark.
 _ALL_TRAIN = {"split.validation": 0.0, "split.test": 0.0, "decontaminate.benchmarks": []}

@@ -61,7 +61,7 @@ def score_project(root: Path, params: Any, parts_folder: Path) -> pl.DataFrame:
         PipelineError: If an artifact is missing or they do not fit together; as training does.
     """
     from pipeline.evaluation.suspects.parts import Parts
-    from pipeline.evaluation.suspects.run import Job, find_suspects
+    from pipeline.evaluation.suspects.run import PARTS, Job, find_suspects
     from pipeline.evaluation.suspects.training import run_params
     from pipeline.tokens.manifest import check_fingerprints
     from pipeline.tokens.shards import ShardSet
@@ -89,10 +89,10 @@ def score_project(root: Path, params: Any, parts_folder: Path) -> pl.DataFrame:
     )
     run = run_fingerprint(train, shards.manifest, read_record(base / "lineage.json", "pull_model"))
     # What is combined in the end changes no part.
-    lineage = {"run": run, "suspects": params.suspects.model_dump(exclude={"signals"})}
+    lineage = {"run": run, "suspects": params.suspects.model_dump(exclude={"signals"}), "parts": PARTS}
     parts = Parts(parts_folder, lineage)
     found = find_suspects(job, pairs, parts)
-    lineage["suspects"] = params.suspects.model_dump()
+    lineage = {"run": run, "suspects": params.suspects.model_dump()}
     write_table(found, root / SUSPECTS_FILE, SUSPECTS, lineage)
     parts.clear()
     return found

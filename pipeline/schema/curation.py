@@ -145,6 +145,9 @@ SUSPECTS = Table(
             pl.Float64(), "Log odds of the label by the signals that never saw it, weighted on the others."
         ),
         "base_margin": Column(pl.Float64(), "log odds(chosen) - log odds(rejected) by the base model."),
+        "base_sum_margin": Column(
+            pl.Float64(), "Log-probability of chosen less rejected's by the base model, summed over tokens."
+        ),
         "length_margin": Column(pl.Float64(), "Logarithm of chosen's characters over rejected's."),
         "score_margin": Column(pl.Float64(), "chosen_score - rejected_score.", nullable=True),
         "fold": Column(pl.Int64(), "The fold it was left out with, from 0."),
@@ -159,6 +162,7 @@ SUSPECTS = Table(
             & pl.col("probe_margin").is_finite()
             & pl.col("stacked_margin").is_finite()
             & pl.col("base_margin").is_finite()
+            & pl.col("base_sum_margin").is_finite()
         ),
     },
 )

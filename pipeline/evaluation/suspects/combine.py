@@ -14,8 +14,11 @@ from pipeline.evaluation.suspects.probe import cross_fit
 
 Floats = npt.NDArray[np.float64]
 
-STACKED = ("cross_fit_margin", "probe_margin", "base_margin", "length_margin")
-"""Signals that never saw the pair's own label, from which the label is told anew."""
+STACKED = ("cross_fit_margin", "probe_margin", "base_margin", "base_sum_margin", "length_margin")
+"""Signals that never saw the pair's own label, from which the label is told anew.
+
+The mean and the sum of log-probabilities, and the length, say together what none of them says alone: how long
+a response is for what it says."""
 
 
 def length_margins(pairs: pl.DataFrame) -> pl.Series:

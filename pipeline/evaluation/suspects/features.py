@@ -32,10 +32,12 @@ class FrozenView:
             their mean, then the last of them; chosen less rejected, float64, shape (pairs, 2 * hidden).
             Swapping a pair's responses turns the sign of its row.
         margins: log odds(chosen) - log odds(rejected) (arXiv 2403.07691, eq. 7), shape (pairs,).
+        sum_margins: Log-probability of chosen less rejected's, each summed over its tokens, shape (pairs,).
     """
 
     features: Tensor
     margins: Tensor
+    sum_margins: Tensor
 
 
 @torch.no_grad()
@@ -54,16 +56,16 @@ def frozen_view(step_model: StepModel, pairs: ShardSet) -> FrozenView:
         Its features and margins, on the CPU.
     """
     step_model.eval()
-    found: dict[str, tuple[Tensor, Tensor]] = {}
+    found: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
     for batch in tracked_batches(step_model, pairs, len(pairs), "base model", WINDOW):
         rows = zip(*_views(step_model, batch), strict=True)
         found.update(zip(batch.pair_ids, rows, strict=True))
-    features, margins = zip(*(found[pair_id] for pair_id in pairs.pair_ids), strict=True)
-    return FrozenView(torch.stack(features), torch.stack(margins))
+    views = zip(*(found[pair_id] for pair_id in pairs.pair_ids), strict=True)
+    return FrozenView(*(torch.stack(each) for each in views))
 
 
-def _views(step_model: StepModel, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Features and margins of the pairs of a batch."""
+def _views(step_model: StepModel, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Features and both margins of the pairs of a batch."""
     with _middle_states(step_model) as middle:
         last = target_states(step_model.model, batch)
     count = len(batch.pair_ids)
@@ -71,7 +73,9 @@ def _views(step_model: StepModel, batch: Batch) -> tuple[Tensor, Tensor]:
     logps = reduce_logps(labels, batch.sequences, batch.in_response, count)
     states = middle[-1].flatten(0, 1).index_select(0, batch.states[batch.in_response]).double()
     summary = _summaries(states, batch.sequences[batch.in_response], 2 * count)
-    return (summary[:count] - summary[count:]).cpu(), log_odds_margin(logps.chosen, logps.rejected).cpu()
+    margins = log_odds_margin(logps.chosen, logps.rejected)
+    features = summary[:count] - summary[count:]
+    return features.cpu(), margins.cpu(), (logps.chosen_sum - logps.rejected_sum).cpu()
 
 
 def _summaries(states: Tensor, sequences: Tensor, count: int) -> Tensor:

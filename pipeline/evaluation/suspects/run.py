@@ -1,8 +1,8 @@
 """Signals of every training pair, part by part: a frozen model, one model per fold, one trained on all.
 
-shards -> frozen ------> probe_margin, base_margin --+
--> fold 0..k-1 -> cross_fit_margin -----------+-> stacked_margin --+-> suspicion
--> all pairs ---> dynamics_mean, dynamics_std ---------------------+
+shards -> frozen ------> probe_margin, base_margin, base_sum_margin --+
+       -> fold 0..k-1 -> cross_fit_margin ----------------------------+-> stacked_margin --+-> suspicion
+       -> all pairs ---> dynamics_mean, dynamics_std --------------------------------------+
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from pipeline.training.rng import seed_everything
 from pipeline.training.step_model import StepModel
 
 Folds = npt.NDArray[np.int64]
+
+PARTS = 2
+"""Version of what finished parts hold: those of another are not taken up."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def _frozen(job: Job, folds: Folds, parts: Parts) -> Columns:
     def make() -> Columns:
         view = frozen_view(job.frozen(), job.shards)
         probed = cross_fit(view.features, torch.from_numpy(folds))
-        return {"base_margin": view.margins.tolist(), "probe_margin": probed.tolist()}
+        told = {"base_margin": view.margins, "base_sum_margin": view.sum_margins, "probe_margin": probed}
+        return {name: margins.tolist() for name, margins in told.items()}
 
     return parts.get("frozen", make)
 

@@ -78,16 +78,19 @@ def test_every_pair_has_every_signal_and_the_worst_comes_first(found: pl.DataFra
     assert found.null_count().sum_horizontal().item() == 1  # the pair without a score
 
 
-def test_the_base_margin_is_that_of_a_plain_pass(pairs: list[TokenPair], found: pl.DataFrame) -> None:
+def test_the_base_margins_are_those_of_a_plain_pass(pairs: list[TokenPair], found: pl.DataFrame) -> None:
     model = make_model().eval()
-    expected = {}
+    expected, sums = {}, {}
     with torch.no_grad():
         for pair in pairs:
             logps = plain_logps(model, [pair])
             chosen = logps[: len(pair.chosen_ids)].mean()
             rejected = logps[len(pair.chosen_ids) :].mean()
             expected[pair.pair_id] = float(log_odds_margin(chosen, rejected))
+            lengths = len(pair.chosen_ids), len(pair.rejected_ids)
+            sums[pair.pair_id] = float(lengths[0] * chosen - lengths[1] * rejected)
     assert dict(found.select("pair_id", "base_margin").iter_rows()) == pytest.approx(expected, abs=1e-4)
+    assert dict(found.select("pair_id", "base_sum_margin").iter_rows()) == pytest.approx(sums, abs=1e-3)
 
 
 def test_features_are_mean_and_last_states_of_a_plain_pass(pairs: list[TokenPair], tmp_path: Path) -> None:
