@@ -71,7 +71,8 @@ class Workspace:
         finally:
             self._keep_interrupted()
             self._put_back(before)
-            self._checkout()
+            # What dvc.lock names and was never made or pulled here was missing before too.
+            self._checkout("--allow-missing")
             shutil.rmtree(before)
 
     def enter(self, variant: str, params: Params) -> None:
@@ -175,10 +176,10 @@ class Workspace:
                 target.unlink(missing_ok=True)
             _copy(folder / name, target)
 
-    def _checkout(self) -> None:
-        """Bring the outs of the present ``dvc.lock`` from DVC's cache; all of them are there."""
+    def _checkout(self, *options: str) -> None:
+        """Bring the outs of the present ``dvc.lock`` from DVC's cache."""
         if (self.root / "dvc.lock").is_file():
-            self.dvc(["checkout", "--force", "--quiet"], quiet=True)
+            self.dvc(["checkout", "--force", "--quiet", *options], quiet=True)
 
 
 def _plain(params: Params) -> dict[str, Any]:

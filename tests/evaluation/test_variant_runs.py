@@ -181,6 +181,16 @@ def test_variants_run_once_and_leave_the_workspace_as_it_was(project: Path) -> N
     assert (project / "data/evaluate/pairs.parquet").read_bytes() == b"mine"
 
 
+def test_a_clone_that_never_pulled_compares_too(project: Path) -> None:
+    """dvc.lock names artifacts that are neither here nor in the cache."""
+    shutil.rmtree(project / "data")
+    shutil.rmtree(project / ".dvc/cache")
+    found = run_variants(project, comparison(one=0.25))
+    assert found[0].pairs["chosen_logp"].to_list() == [-0.25]
+    assert git(project, "status", "--short") == "" and not (project / "data/evaluate").exists()
+    assert load_params(project / "params.yaml").train.lr == 2e-4
+
+
 def test_a_model_that_is_there_is_loaded_and_measured(
     project: Path, tokenizer: PreTrainedTokenizerFast
 ) -> None:
