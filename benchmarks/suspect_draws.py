@@ -114,7 +114,8 @@ def main(
             "length_margin": length_margins(texts).to_numpy(),
         }
         scores = np.abs(texts["margin"].fill_null(0.0).to_numpy())
-        folds = torch.tensor(assign_folds(texts, REAL["suspects.folds"], 0)["fold"].to_list())
+        suspects = load_params(work / "params.yaml").suspects
+        folds = torch.tensor(assign_folds(texts, suspects.folds, suspects.seed)["fold"].to_list())
         found = []
         for seed in range(draws):
             flipped = np.random.default_rng(seed).random(texts.height) < FLIPS
