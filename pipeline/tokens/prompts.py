@@ -9,10 +9,9 @@ from typing import Literal
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.tokens.chat import as_taken, encode_prompts, leading_bos, render_prompt, with_bos
-from pipeline.tokens.control_names import ControlNames, free_names
+from pipeline.tokens.control_names import free_names
 from pipeline.tokens.control_text import ControlText
-from pipeline.tokens.encoders import Encoder
-from pipeline.tokens.renamed import renamed_encoder
+from pipeline.tokens.renamed import RenamedEncoder
 from pipeline.tokens.templates import Message, render
 
 SpecialTokensInText = Literal["text", "control"]
@@ -45,9 +44,9 @@ def prompt_ids(
         render_prompt(tokenizer, prompt) for prompt, apart in zip(prompts, as_text, strict=True) if not apart
     ]
     found = iter(encode_prompts(tokenizer, plain))
-    copies: dict[int, Encoder] = {}
+    renamed: dict[int, RenamedEncoder] = {}
     return [
-        _told_apart(tokenizer, control, prompt, copies) if apart else next(found)
+        _told_apart(tokenizer, control, prompt, renamed) if apart else next(found)
         for prompt, apart in zip(prompts, as_text, strict=True)
     ]
 
@@ -56,15 +55,15 @@ def _told_apart(
     tokenizer: PreTrainedTokenizerFast,
     control: ControlText,
     prompt: Sequence[Message],
-    copies: dict[int, Encoder],
+    renamed: dict[int, RenamedEncoder],
 ) -> list[int]:
     """Ids of a conversation whose texts hold control tokens, or parts of them, as text."""
     texts = [message["content"] for message in prompt]
     first = free_names(control, [*texts, str(tokenizer.chat_template)])
-    names = ControlNames(tokenizer, control, first)
+    if first not in renamed:
+        renamed[first] = RenamedEncoder(tokenizer, control, first)
+    names = renamed[first].control_names
     [text] = names.render(partial(render, tokenizer), as_taken(tokenizer, [prompt]), True)
     if names.are_all(text):
         return encode_prompts(tokenizer, [names.written_out(text)])[0]
-    if first not in copies:
-        copies[first] = renamed_encoder(tokenizer, control, names)
-    return with_bos(copies[first].encode([text])[0].tolist(), leading_bos(tokenizer))
+    return with_bos(renamed[first].encode([text])[0].tolist(), leading_bos(tokenizer))

@@ -7,6 +7,7 @@ person wrote out is split as text, in one go with what is around it.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,29 +17,48 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.errors import PipelineError
 from pipeline.tokens.control_names import KEY, ControlNames
 from pipeline.tokens.control_text import ControlText
-from pipeline.tokens.encoders import Encoder, TransformersEncoder, backend_of
+from pipeline.tokens.encoders import Encoded, TransformersEncoder, backend_of
 
 
-def renamed_encoder(
-    tokenizer: PreTrainedTokenizerFast, control: ControlText, control_names: ControlNames
-) -> Encoder:
-    """What encodes the texts that :meth:`ControlNames.render` gives.
+class RenamedEncoder:
+    """Encodes the texts that :meth:`ControlNames.render` gives; may be used by several threads.
+
+    The copy of the tokenizer takes a while to make, and is made when the first text needs it.
 
     Args:
         tokenizer: The tokenizer; it stays as it is.
         control: Its control tokens.
-        control_names: Their names.
-
-    Raises:
-        PipelineError: If the tokenizer under these names gives other ids than before.
+        first: The first of the characters that names need: what :func:`free_names` gives.
     """
-    backend = backend_of(tokenizer)
-    try:
-        renamed = Tokenizer.from_str(_renamed(backend, control_names.names))
-    except Exception as error:  # The library raises bare exceptions, of no class of its own.
-        raise _refusal(str(error)) from error
-    _prove(backend, renamed, control, control_names)
-    return TransformersEncoder(renamed)
+
+    name = TransformersEncoder.name
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, control: ControlText, first: int) -> None:
+        self.control_names = ControlNames(tokenizer, control, first)
+        """How control tokens are called in the texts."""
+        self._tokenizer, self._control = tokenizer, control
+        self._copy: TransformersEncoder | None = None
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Ids of each text.
+
+        Raises:
+            PipelineError: If the tokenizer under these names gives other ids than before.
+        """
+        with self._lock:
+            if self._copy is None:
+                self._copy = self._make()
+        return self._copy.encode(texts)
+
+    def _make(self) -> TransformersEncoder:
+        backend = backend_of(self._tokenizer)
+        try:
+            renamed = Tokenizer.from_str(_renamed(backend, self.control_names.names))
+        except Exception as error:  # The library raises bare exceptions, of no class of its own.
+            raise _refusal(str(error)) from error
+        _prove(backend, renamed, self._control, self.control_names)
+        return TransformersEncoder(renamed)
 
 
 def _prove(backend: Tokenizer, renamed: Tokenizer, control: ControlText, control_names: ControlNames) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Protocol
 
 from transformers import PreTrainedTokenizerFast
@@ -15,7 +15,7 @@ from pipeline.tokens.chat import PairRenderer, PairTexts, RenderedPair
 from pipeline.tokens.control_names import ControlNames, free_names
 from pipeline.tokens.control_text import ControlText
 from pipeline.tokens.encoders import Encoder
-from pipeline.tokens.renamed import renamed_encoder
+from pipeline.tokens.renamed import RenamedEncoder
 from pipeline.tokens.skeleton import TemplateRenderer
 
 
@@ -72,17 +72,13 @@ class Ways:
             return self._as_text[first]
 
     def _told_apart(self, first: int) -> Way:
-        names = ControlNames(self._tokenizer, self._control, first)
+        renamed = RenamedEncoder(self._tokenizer, self._control, first)
+        names = renamed.control_names
         eos = names.names[str(self._tokenizer.eos_token)]
-
-        @cache
-        def renamed() -> PairEncoder:
-            encoder = renamed_encoder(self._tokenizer, self._control, names)
-            return PairEncoder(self._tokenizer, encoder, names.names)
-
+        apart = PairEncoder(self._tokenizer, renamed, names.names)
         return Way(
             PairRenderer(self._tokenizer, partial(names.render, self._template.render), eos),
-            _NamedEncoder(names, eos, self._plain, renamed),
+            _NamedEncoder(names, eos, self._plain, apart),
         )
 
 
@@ -90,15 +86,11 @@ class _NamedEncoder:
     """Encodes pairs in which the template's control tokens stand by their names.
 
     Most texts that could be a part of a control token, a lone ``a`` or ``>``, make none up with what is
-    around them: these are written out and take the plain way. The others need a tokenizer of their own,
-    which takes a while to make.
+    around them: these are written out and take the plain way. The others need a tokenizer of their own.
     """
 
-    def __init__(
-        self, names: ControlNames, eos: str, plain: PairEncoder, renamed: Callable[[], PairEncoder]
-    ) -> None:
-        self._names, self._eos, self._plain, self._renamed = names, eos, plain, renamed
-        self._lock = threading.Lock()
+    def __init__(self, names: ControlNames, eos: str, plain: PairEncoder, apart: PairEncoder) -> None:
+        self._names, self._eos, self._plain, self._apart = names, eos, plain, apart
 
     def encode(self, rendered: Sequence[RenderedPair]) -> list[EncodedPair]:
         """Ids of each pair, in order.
@@ -106,24 +98,19 @@ class _NamedEncoder:
         Raises:
             PipelineError: If the tokenizer's control tokens cannot be told from those in a text.
         """
-        return [
-            self._plain.encode([self._written_out(pair)])[0] if self._is_plain(pair) else self._apart(pair)
-            for pair in rendered
-        ]
+        return [self._encode(pair) for pair in rendered]
 
-    def _apart(self, pair: RenderedPair) -> EncodedPair:
-        with self._lock:
-            encoder = self._renamed()
-        return encoder.encode([pair])[0]
+    def _encode(self, pair: RenderedPair) -> EncodedPair:
+        if self._is_plain(pair):
+            return self._plain.encode([self._written_out(pair)])[0]
+        return self._apart.encode([pair])[0]
 
     def _is_plain(self, pair: RenderedPair) -> bool:
         """Whether no text makes up a control token in whatever a :class:`PairEncoder` may put together."""
         responses = (pair.chosen, pair.rejected)
-        trained = [pair.prompt[start:] for start, _ in pair.turns]
+        trained = [*responses, *(pair.prompt[start:] for start, _ in pair.turns)]
         together = [pair.prompt + response for response in responses]
-        return all(
-            map(self._names.are_all, [*together, *(self._eos + text for text in (*responses, *trained))])
-        )
+        return all(map(self._names.are_all, [*together, *(self._eos + text for text in trained)]))
 
     def _written_out(self, pair: RenderedPair) -> RenderedPair:
         def place(named: int) -> int:

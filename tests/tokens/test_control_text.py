@@ -354,8 +354,7 @@ def test_a_text_that_could_be_a_part_and_makes_nothing_up_needs_no_copy(
     def refused(*_: Any) -> Any:
         raise AssertionError("a copy of the tokenizer was made")
 
-    monkeypatch.setattr("pipeline.tokens.ways.renamed_encoder", refused)
-    monkeypatch.setattr("pipeline.tokens.prompts.renamed_encoder", refused)
+    monkeypatch.setattr("pipeline.tokens.renamed.RenamedEncoder._make", refused)
     tokenizer = byte_level()
     turns = [
         {"role": "user", "content": "end|>"},
