@@ -139,16 +139,14 @@ class Trial:
         Raises:
             ValueError: If there is no small disk.
         """
-        if self._disk is None:
+        disk = self._disk
+        if disk is None:
             raise ValueError("limits are tried on a small disk")
         made = sum(_size(self._work / name) for name in self._case.outs)
         room = self._draw.randrange(2 * made + (1 << 16))
-        reset(self._case, self._work, self._old, self._new)
-        self._limited(f"{room} bytes of room", lambda: little_room(self._disk, room))
-        reset(self._case, self._work, self._old, self._new)
-        self._limited("read-only", lambda: read_only(self._disk))
+        self._limited(f"{room} bytes of room", lambda: little_room(disk, room))
+        self._limited("read-only", lambda: read_only(disk))
         more = int(2 ** self._draw.uniform(20, 28))
-        reset(self._case, self._work, self._old, self._new)
         self._limited(f"{more >> 20} MB of memory", nullcontext, little_memory(more))
 
     def _limited(
@@ -157,6 +155,7 @@ class Trial:
         lack: Callable[[], AbstractContextManager[None]],
         before: Callable[[], None] | None = None,
     ) -> None:
+        reset(self._case, self._work, self._old, self._new)
         found = fingerprints(self._case, self._work)
         with lack():
             patience = 20 * self.outcome.seconds + 20

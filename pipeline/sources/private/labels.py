@@ -131,7 +131,7 @@ class LabelReader:
             return None if truth is None else int(truth == (self.form == SECOND_TRUE))
         number = plain_number(value)
         if number is None:
-            return self.words.get(key, _named(key, models))
+            return self.words[key] if key in self.words else _named(key, models)
         return _numbered(number, self.form, len(models))
 
     def _by_truths(self, row: Row, place: Place) -> int:
