@@ -3,9 +3,9 @@
     sample, its planted flips ------------+-> pull to tokenize -> suspects -> AUC, precision at the flip rate
     real pairs, a share of them swapped --+
 
-``python benchmarks/suspects.py --pairs FILE --json FILE`` takes about an hour on two cores that do nothing
-else; most of it is the training of ``folds + 1`` models on either data set. A run that was stopped goes on
-where it was, with the same ``--work``.
+``python benchmarks/suspects.py --pairs FILE --json FILE`` takes over two hours on two cores that do
+nothing else, the real pairs alone an hour and a half; most of it is the training of ``folds + 1`` models on
+either data set. A run that was stopped goes on where it was, with the same ``--work``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REAL = {
     "binarize.min_margin": 0.0,
     "split.seed": 1,
     "split.flip_train": 0.2,
-    "tokenize.max_length": 256,
+    "tokenize.max_length": 768,
     "tokenize.truncation": "truncate_response",
     "train.lr": 2.0e-5,
     "suspects.folds": 3,
@@ -88,6 +88,7 @@ def prepare(project: Path, settings: dict[str, Any], base_model: Path) -> None:
     (project / "models/base").symlink_to(base_model.resolve())
     write_text(project / "curation/decisions.jsonl", "")
     write_text(project / "params.yaml", text)
+    (project / SUSPECTS_FILE).unlink(missing_ok=True)
     with contextlib.chdir(project):
         for stage in STAGES:
             import_module(f"stages.{stage}").main(load_params())
