@@ -47,5 +47,5 @@ def test_the_settings_of_the_measurement_are_those_told() -> None:
             section, name = key.split(".")
             sections = merge(sections, {section: {name: value}})
         parse_params(sections)
-    assert (REAL["tokenize.max_length"], REAL["suspects.folds"], REAL["suspects.epochs"]) == (256, 3, 1)
-    assert "256 tokens, with 3 folds and 1 epoch" in TEXT and REAL["split.flip_train"] == 0.2
+    assert (REAL["tokenize.max_length"], REAL["suspects.folds"], REAL["suspects.epochs"]) == (768, 3, 1)
+    assert "768 tokens, with 3 folds and 1 epoch" in TEXT and REAL["split.flip_train"] == 0.2
