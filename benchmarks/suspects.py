@@ -3,9 +3,9 @@
     sample, its planted flips ------------+-> pull to tokenize -> suspects -> AUC, precision at the flip rate
     real pairs, a share of them swapped --+
 
-``python benchmarks/suspects.py --pairs FILE --json FILE`` takes over two hours on two cores that do
-nothing else, the real pairs alone an hour and a half; most of it is the training of ``folds + 1`` models on
-either data set. A run that was stopped goes on where it was, with the same ``--work``.
+``python benchmarks/suspects.py --pairs FILE --json FILE`` takes nearly two hours on two cores that do
+nothing else, the sample alone a quarter of one; most of it is the training of ``folds + 1`` models on either
+data set. A run that was stopped goes on where it was, with the same ``--work``.
 """
 
 from __future__ import annotations
