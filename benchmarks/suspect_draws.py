@@ -16,48 +16,28 @@ from pathlib import Path
 # As in benchmarks/suspects.py.
 sys.path[0] = str(Path(__file__).parents[1])
 
-import contextlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-import polars as pl
 import torch
 import typer
 
 from benchmarks.machine import machine
 from benchmarks.ranking import Flags, Floats, auc
-from benchmarks.suspects import REAL, prepare
+from benchmarks.suspects import REAL, as_most, prepare
 from pipeline.errors import foreseen_faults
 from pipeline.evaluation.suspects.combine import STACKED, length_margins
 from pipeline.evaluation.suspects.features import FrozenView, frozen_view
 from pipeline.evaluation.suspects.folds import assign_folds
 from pipeline.evaluation.suspects.probe import cross_fit
-from pipeline.evaluation.suspects.training import run_params
+from pipeline.evaluation.suspects.run import in_order
 from pipeline.files import write_json
 from pipeline.params import load_params
-from pipeline.schema import SPLIT_PAIRS
-from pipeline.tables import read_table
-from pipeline.tokens.shards import ShardSet
-from pipeline.tokens.tokenizer import load_tokenizer
-from pipeline.training.reference import reference_model
+from pipeline.suspect_commands import open_job
 
-FLIPS = 0.2
-COLUMNS = ["pair_id", "cluster_id", "chosen", "rejected", "margin"]
 FROZEN = [name for name in STACKED if name != "cross_fit_margin"]
 """What is stacked: all that needs no training."""
-
-
-def seen_once(project: Path) -> tuple[pl.DataFrame, FrozenView]:
-    """The pairs of a prepared project in the order of its shards, and what the base model makes of them."""
-    with contextlib.chdir(project):
-        params = load_params()
-        shards, base = ShardSet(Path("data/tokenize"), "train"), Path("models/base")
-        pairs = read_table(Path("data/split/train.parquet"), SPLIT_PAIRS, COLUMNS)
-        ids = pl.DataFrame({"pair_id": shards.pair_ids})
-        train = run_params(params.train, params.suspects)
-        model = reference_model(base, int(load_tokenizer(base).pad_token_id), train, False)
-        return ids.join(pairs, on="pair_id", how="left", maintain_order="left"), frozen_view(model, shards)
 
 
 def one_draw(
@@ -77,13 +57,12 @@ def one_draw(
     signals["probe_margin"] = cross_fit(view.features * torch.from_numpy(signs)[:, None], folds).numpy()
     together = torch.from_numpy(np.stack([signals[name] for name in FROZEN], axis=1))
     lengths = signals["length_margin"]
-    as_most = lengths if np.sign(lengths).sum() >= 0 else -lengths
     told = {
         "stacked": cross_fit(together, folds).numpy(),
         "probe": signals["probe_margin"],
         "base_margin": signals["base_margin"],
         "base_sum_margin": signals["base_sum_margin"],
-        "length, as most labels have it": as_most,
+        "length, as most labels have it": as_most(lengths),
         "length, the longer is better": lengths,
         "score_margin": scores,
     }
@@ -96,7 +75,9 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     model: Annotated[Path, typer.Option(help="The base model.")] = Path("models/base"),
     draws: Annotated[int, typer.Option(min=1, help="Of the flips, by seeds from 0.")] = 20,
-    max_length: Annotated[int, typer.Option(min=16, help="Tokens; responses are cut there.")] = 768,
+    max_length: Annotated[int, typer.Option(min=16, help="Tokens; responses are cut there.")] = REAL[
+        "tokenize.max_length"
+    ],
 ) -> None:
     """Measure the signals of a frozen model over many draws of flipped labels."""
     with foreseen_faults():
@@ -107,18 +88,20 @@ def main(
             "tokenize.max_length": max_length,
         }
         prepare(work, settings, model)
-        texts, view = seen_once(work)
+        params = load_params(work / "params.yaml")
+        job, table = open_job(work, params)
+        texts, view = in_order(table, job.shards), frozen_view(job.frozen(), job.shards)
         known = {
             "base_margin": view.margins.double().numpy(),
             "base_sum_margin": view.sum_margins.double().numpy(),
             "length_margin": length_margins(texts).to_numpy(),
         }
         scores = np.abs(texts["margin"].fill_null(0.0).to_numpy())
-        suspects = load_params(work / "params.yaml").suspects
-        folds = torch.tensor(assign_folds(texts, suspects.folds, suspects.seed)["fold"].to_list())
+        folded = assign_folds(texts, params.suspects.folds, params.suspects.seed)
+        folds = torch.tensor(folded["fold"].to_list())
         found = []
         for seed in range(draws):
-            flipped = np.random.default_rng(seed).random(texts.height) < FLIPS
+            flipped = np.random.default_rng(seed).random(texts.height) < REAL["split.flip_train"]
             found.append(one_draw(view, known, scores, folds, flipped))
             print(
                 f"draw {seed + 1} of {draws}: " + str({k: round(v, 3) for k, v in found[-1].items()}),

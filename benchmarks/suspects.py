@@ -41,8 +41,8 @@ BASELINES = ("length", "score_margin", "base_margin", "base_sum_margin")
 
 # No pair is held out: every one of them is to be scored. Nothing is matched against a benchmark.
 _ALL_TRAIN = {"split.validation": 0.0, "split.test": 0.0, "decontaminate.benchmarks": []}
-SAMPLE = {**_ALL_TRAIN, "suspects.folds": 3, "suspects.epochs": 2}
-REAL = {
+SAMPLE: dict[str, Any] = {**_ALL_TRAIN, "suspects.folds": 3, "suspects.epochs": 2}
+REAL: dict[str, Any] = {
     **_ALL_TRAIN,
     "source.kind": "ultrafeedback_binarized",
     "binarize.ties": "keep",
@@ -138,11 +138,14 @@ def suspicion_by(found: pl.DataFrame, name: str) -> Floats:
     if name == "suspicion":
         return found["suspicion"].to_numpy()
     if name == "length":
-        margins = found["length_margin"].to_numpy()
-        mostly_longer = float(np.sign(margins).sum()) >= 0
-        return -margins if mostly_longer else margins
+        return -as_most(found["length_margin"].to_numpy())
     margins = found[name].fill_null(0.0).to_numpy()
     return -np.abs(margins) if name == "score_margin" else -margins
+
+
+def as_most(lengths: Floats) -> Floats:
+    """Length margins with the sign that most labels have: turned where shorter ones are chosen more often."""
+    return lengths if np.sign(lengths).sum() >= 0 else -lengths
 
 
 def measured(suspect: Floats, flipped: Flags) -> dict[str, float]:

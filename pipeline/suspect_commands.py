@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
@@ -14,6 +14,9 @@ from pipeline.curation.texts_hash import texts_hashes
 from pipeline.records import read_record
 from pipeline.schema import SPLIT_PAIRS, SUSPECTS
 from pipeline.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.suspects.run import Job
 
 SUSPECTS_FILE = Path("data/suspects/suspects.parquet")
 PARTS_FOLDER = Path(".cache/suspects")
@@ -61,12 +64,40 @@ def score_project(root: Path, params: Any, parts_folder: Path) -> pl.DataFrame:
         PipelineError: If an artifact is missing or they do not fit together; as training does.
     """
     from pipeline.evaluation.suspects.parts import Parts
-    from pipeline.evaluation.suspects.run import PARTS, Job, find_suspects
+    from pipeline.evaluation.suspects.run import PARTS, find_suspects
+    from pipeline.training.fingerprint import run_fingerprint
+
+    job, pairs = open_job(root, params)
+    base = read_record(root / "models/base/lineage.json", "pull_model")
+    run = run_fingerprint(job.train, job.shards.manifest, base)
+    # What is combined in the end changes no part.
+    lineage = {"run": run, "suspects": params.suspects.model_dump(exclude={"signals"}), "parts": PARTS}
+    parts = Parts(parts_folder, lineage)
+    found = find_suspects(job, pairs, parts)
+    lineage = {"run": run, "suspects": params.suspects.model_dump()}
+    write_table(found, root / SUSPECTS_FILE, SUSPECTS, lineage)
+    parts.clear()
+    return found
+
+
+def open_job(root: Path, params: Any) -> tuple[Job, pl.DataFrame]:
+    """What a run of suspects works on in a project, and its training pairs.
+
+    Args:
+        root: The project's top folder, with data/split, data/tokenize and models/base.
+        params: All of params.
+
+    Returns:
+        The job, and pair_id, cluster_id, chosen, rejected, margin and texts_sha256 of each pair.
+
+    Raises:
+        PipelineError: If an artifact is missing or they do not fit together.
+    """
+    from pipeline.evaluation.suspects.run import Job
     from pipeline.evaluation.suspects.training import run_params
     from pipeline.tokens.manifest import check_fingerprints
     from pipeline.tokens.shards import ShardSet
     from pipeline.tokens.tokenizer import load_tokenizer, template_fingerprint, tokenizer_fingerprint
-    from pipeline.training.fingerprint import run_fingerprint
     from pipeline.training.prepare import prepare_model
     from pipeline.training.reference import reference_model
     from pipeline.training.step_model import StepModel
@@ -87,15 +118,7 @@ def score_project(root: Path, params: Any, parts_folder: Path) -> pl.DataFrame:
         params=params.suspects,
         train=train,
     )
-    run = run_fingerprint(train, shards.manifest, read_record(base / "lineage.json", "pull_model"))
-    # What is combined in the end changes no part.
-    lineage = {"run": run, "suspects": params.suspects.model_dump(exclude={"signals"}), "parts": PARTS}
-    parts = Parts(parts_folder, lineage)
-    found = find_suspects(job, pairs, parts)
-    lineage = {"run": run, "suspects": params.suspects.model_dump()}
-    write_table(found, root / SUSPECTS_FILE, SUSPECTS, lineage)
-    parts.clear()
-    return found
+    return job, pairs
 
 
 def suspects_table(rows: pl.DataFrame) -> ScreenTable:

@@ -69,7 +69,7 @@ def find_suspects(job: Job, pairs: pl.DataFrame, parts: Parts) -> pl.DataFrame:
         PipelineError: If the shards and the table do not hold the same pairs, or there are fewer clusters
             than folds; as training does.
     """
-    texts = _in_order(pairs, job.shards)
+    texts = in_order(pairs, job.shards)
     folded = assign_folds(texts, job.params.folds, job.params.seed)
     folds = np.array(folded["fold"].to_list(), dtype=np.int64)
     _check_folds(folds, job.params)
@@ -86,8 +86,12 @@ def find_suspects(job: Job, pairs: pl.DataFrame, parts: Parts) -> pl.DataFrame:
     return ranked.select(list(SUSPECTS.columns)).sort("suspicion", "pair_id", descending=[True, False])
 
 
-def _in_order(pairs: pl.DataFrame, shards: ShardSet) -> pl.DataFrame:
-    """The pairs' rows in the order of the shards; pairs that tokenize dropped are left out."""
+def in_order(pairs: pl.DataFrame, shards: ShardSet) -> pl.DataFrame:
+    """The pairs' rows in the order of the shards; pairs that tokenize dropped are left out.
+
+    Raises:
+        PipelineError: If the shards hold a pair that the table does not.
+    """
     ids = pl.DataFrame({"pair_id": shards.pair_ids}, schema={"pair_id": pl.String})
     joined = ids.join(pairs, on="pair_id", how="left", maintain_order="left")
     if unknown := joined["cluster_id"].null_count():
